@@ -249,10 +249,18 @@ class Writer:
 
 
 def _closed(path: Path, closed: Path) -> None:
-    """Rename a full file. Raises ``FileExistsError`` if somebody put a file of that name there."""
+    """Rename a full file.
+
+    Raises ``FileExistsError`` if somebody put a file of that name there, and ``OSError`` that says what was tried: that
+    alone would read as if the file could not be written, where it is the folder that takes no new name.
+    """
     if closed.exists():
         raise FileExistsError(errno.EEXIST, "is in the way of the file to be closed; move it elsewhere", str(closed))
-    path.rename(closed)
+    try:
+        path.rename(closed)
+    except OSError as error:
+        reason = f"is full and cannot be renamed to {closed.name}: {error.strerror}"
+        raise OSError(error.errno, reason, str(path)) from None
 
 
 def _seconds(when: str) -> float:

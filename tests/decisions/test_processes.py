@@ -6,8 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +18,10 @@ import pytest
 from guardsdk.decisions.locking import locked
 from guardsdk.decisions.marks import Mark, add_marks, marks_of
 from guardsdk.decisions.verify import verify
-from tests.decisions.conftest import record
+from tests.decisions.conftest import Written, record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.decisions.conftest import Written
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills with SIGKILL")
 
@@ -268,3 +269,73 @@ print(log.health.lost)
     written.path.parent.chmod(0o700)
     assert "Permission denied" in error
     assert lost == "1"
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Written]:
+    """A log in a folder that every user reaches; those of pytest are its owner's."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Written(Path(folder))
+
+
+def test_a_folder_that_takes_no_new_name_any_more_costs_records_and_says_why(open_to_all: Written) -> None:
+    written = open_to_all
+    code = """
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anywhere
+log.record([record(number) for number in range(60)])
+log = DecisionLog(sys.argv[1], LogRules(max_bytes=8192), actor_key=b"k" * 32)
+sys.stdout.write("full\\n")
+sys.stdout.flush()
+sys.stdin.readline()
+try:
+    log.record([record(60)])
+except DecisionLogError as error:
+    print(error)
+sys.stdin.readline()
+log.record([record(61)])
+print(log.health.written, log.health.lost)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITE + code, str(written.path)], stdin=PIPE, stdout=PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "full\n"
+    written.path.parent.chmod(0o555)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    said = process.stdout.readline()
+    assert "is full and cannot be renamed to decisions.000001.jsonl: Permission denied" in said
+    assert verify(written.path).sound
+    written.path.parent.chmod(0o777)
+    assert process.communicate("\n", timeout=120)[0] == "1 1\n"
+    assert written.kinds()[-3:] == ["open", "lost", "decision"]
+    assert verify(written.path).sound
+
+
+def test_a_disk_that_is_full_when_a_file_is_closed_costs_records_and_not_the_log(written: Written) -> None:
+    """The full file is renamed by then, and nothing fits into the next."""
+    code = """
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log.record([record(number) for number in range(60)])
+log = DecisionLog(sys.argv[1], LogRules(max_bytes=8192), actor_key=b"k" * 32)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+for number in range(60, 63):
+    try:
+        log.record([record(number)])
+    except DecisionLogError as error:
+        print(error)
+print(os.stat(sys.argv[1]).st_size)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+log.record([record(63)])
+print(log.health.written, log.health.lost)
+"""
+    *errors, size, health = finish(start(code, written.path)).splitlines()
+    assert len(errors) == 3
+    assert all("File too large" in error for error in errors)
+    assert (size, health) == ("0", "1 3")
+    report = verify(written.path)
+    assert (report.sound, report.files, report.decisions) == (True, 2, 61)
+    assert written.kinds()[-3:] == ["open", "lost", "decision"]
