@@ -25,6 +25,7 @@ from guardsdk.registry.lookup import load_manifest
 from guardsdk.screens.base import Reading
 from guardsdk.teaching import heads
 from guardsdk.teaching.embedding import embeddings, readings
+from guardsdk.teaching.learn import learn
 from guardsdk.teaching.lesson import Lesson
 from models.training.banks import bank
 from tests.teaching.examples import ALLOWED, LEGAL, UNRELATED, UNSEEN_ALLOWED, UNSEEN_LEGAL
@@ -170,7 +171,6 @@ def test_a_principle_learns_from_its_own_examples(model_directory: Path) -> None
 def learnt(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The name of every lesson that is learnt from now on; learnt it is, and none from before is remembered."""
     names: list[str] = []
-    learn = heads.learn
 
     def counted(name: str, *given: Any, **options: Any) -> Lesson:
         names.append(name)
