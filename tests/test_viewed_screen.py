@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,28 +57,40 @@ def test_a_view_is_scored_in_the_same_batch_with_the_same_surroundings_and_the_h
     assert second.spans("rude") == ((3, 7),)
 
 
-def test_coverage_is_that_of_the_text_and_what_was_not_read_of_a_view_is_told() -> None:
+@pytest.mark.parametrize(("share", "told"), [(0.25, "25.0%"), (math.nan, "nan%")])
+def test_coverage_is_that_of_the_text_and_what_was_not_read_of_a_view_is_told(share: float, told: str) -> None:
     class Short(WordScreen):
         def _read(self, text: str) -> Reading:
             reading = super()._read(text)
-            return Reading(reading.scores, 1.0 if PACKED in text else 0.25, reading.spans)
+            return Reading(reading.scores, 1.0 if PACKED in text else share, reading.spans)
 
     (reading,) = read(Short("bad"), PACKED)
     assert reading.coverage == 1.0
-    assert reading.problems == (("decode", "only 25.0% of the view base64 was scored"),)
+    assert reading.problems == (("decode", f"only {told} of the view base64 was scored"),)
 
 
+@pytest.mark.parametrize("score", [math.nan])
 @pytest.mark.parametrize("of_the_view", [True, False])
-def test_a_score_that_is_no_number_is_not_lost(*, of_the_view: bool) -> None:
+def test_a_score_that_is_no_probability_is_not_lost(*, of_the_view: bool, score: float) -> None:
     class Lost(WordScreen):
         def _read(self, text: str) -> Reading:
             reading = super()._read(text)
-            return reading if (PACKED in text) is of_the_view else Reading({"bad": math.nan}, 1.0, reading.spans)
+            return reading if (PACKED in text) is of_the_view else Reading({"bad": score}, 1.0, reading.spans)
 
     screen = ViewedScreen(Lost("bad"))
     (joint,) = Panel([screen]).read([PACKED], Stage.INPUT, [NOWHERE])
-    assert joint.problems == ["classifier: no usable score for bad".replace("classifier", screen.name)]
+    assert joint.problems == [f"{screen.name}: no usable score for bad"]
     assert joint.scores == {}
+
+
+def test_what_went_wrong_in_the_reading_of_a_view_is_told() -> None:
+    class Partly(WordScreen):
+        def _read(self, text: str) -> Reading:
+            reading = super()._read(text)
+            return reading if PACKED in text else replace(reading, problems=(("passages", "none were read"),))
+
+    (joint,) = Panel([ViewedScreen(Partly("bad"))]).read([PACKED], Stage.INPUT, [NOWHERE])
+    assert (joint.problems, joint.layers) == (["passages: none were read"], ["passages"])
 
 
 def test_a_gloss_counts_less_by_its_margin_and_other_views_do_not() -> None:

@@ -120,7 +120,8 @@ def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Pro
             if outranks(score, scores.get(label, -1.0)):
                 scores[label] = score
                 carriers[label] = (view, reading)
-        if reading.coverage < 1.0 and not reading.settled:
+        unread += reading.problems
+        if not (reading.coverage >= 1.0 or reading.settled):  # NaN is no share
             unread.append((LAYER, f"only {reading.coverage:.1%} of the view {view.name} was scored"))
     return replace(
         plain,

@@ -157,8 +157,9 @@ def test_the_passages_of_a_view_are_looked_at_too(made: Callable[..., Path]) -> 
     assert {text[start:end] for start, end in finding.spans} == {packed}
 
 
+@pytest.mark.parametrize("text", [HIDING, f"please {base64.b64encode(HIDING.encode()).decode()} please"])
 def test_passages_that_time_was_too_short_for_are_told(
-    made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     now = [0.0]
     score = Classifier.score
@@ -172,8 +173,8 @@ def test_passages_that_time_was_too_short_for_are_told(
         closer.warmup()
         monkeypatch.setattr("guardsdk.limits.time.monotonic", lambda: now[0])
         monkeypatch.setattr(Classifier, "score", slow)
-        verdict = closer.check(HIDING, deadline_s=5.0)
-    assert verdict.status is Status.DEGRADED
+        verdict = closer.check(text, deadline_s=5.0)
+    assert (verdict.status, verdict.allowed) == (Status.DEGRADED, False)
     assert "passages" in str(verdict.error or verdict.degraded_reasons)
     assert not math.isclose(verdict.coverage, 0.0)
 
