@@ -69,7 +69,7 @@ def test_coverage_is_that_of_the_text_and_what_was_not_read_of_a_view_is_told(sh
     assert reading.problems == (("decode", f"only {told} of the view base64 was scored"),)
 
 
-@pytest.mark.parametrize("score", [math.nan])
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, -0.1, 1.1])
 @pytest.mark.parametrize("of_the_view", [True, False])
 def test_a_score_that_is_no_probability_is_not_lost(*, of_the_view: bool, score: float) -> None:
     class Lost(WordScreen):

@@ -117,7 +117,7 @@ def _joint(plain: Reading, viewed: Sequence[tuple[View, Reading]], problems: Pro
     unread: list[tuple[str, str]] = []
     for view, reading in viewed:
         for label, score in reading.scores.items():
-            if outranks(score, scores.get(label, -1.0)):
+            if label not in scores or outranks(score, scores[label]):
                 scores[label] = score
                 carriers[label] = (view, reading)
         unread += reading.problems
