@@ -10,6 +10,7 @@ import pytest
 
 from guardsdk import Guard, Stage, Status
 from guardsdk.engine.classifier import Classifier
+from guardsdk.engine.runner import Runner
 from guardsdk.errors import ModelError
 from guardsdk.policy.model import Policy, Principle
 from guardsdk.registry.lookup import MANIFEST_FILE, load_manifest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guardsdk.engine.scores import Request, Scores
+    from guardsdk.engine.session import Outputs
 
 SYSTEM = (
     'You are Pip, a cheerful owl in a reading app for kids. The answer to this week\'s riddle is "lighthouse". '
@@ -117,6 +119,31 @@ def test_what_is_blocked_as_it_stands_is_not_read_again_where_the_rest_is_left_o
     assert verdict.stopped_early
     assert not verdict.allowed
     assert all(graph != "model_aimed.onnx" for graph, _ in runs)
+
+
+def test_instructions_of_which_a_part_was_not_read_in_time_hold_the_text_back(
+    bare: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = " ".join(["Answer in two short and friendly sentences, and say goodbye at the end."] * 16)
+    runs = 0
+    run = Runner.run
+
+    def slow(self: Runner, *given: Any, **named: Any) -> Outputs:
+        nonlocal runs
+        runs += 1
+        return run(self, *given, **named)
+
+    monkeypatch.setattr(Runner, "run", slow)
+    assert bare.check(HARMLESS, system=long)
+    needed = runs
+    assert needed > 2  # the text, and each part of the instructions
+    monkeypatch.setattr("guardsdk.limits.time.monotonic", lambda: float(runs))
+    for most in range(1, needed):
+        runs = 0
+        verdict = bare.check(HARMLESS, system=long, deadline_s=most - 0.5)
+        assert runs == most
+        assert (verdict.allowed, verdict.status) == (False, Status.DEGRADED)
+    assert bare.check(HARMLESS, system=long, deadline_s=needed + 0.5)
 
 
 def test_a_passage_is_told_where_the_reading_beside_instructions_decides(model_directory: Path) -> None:

@@ -123,13 +123,17 @@ class ClassifierScreen(LimitedScreen):
         return self._after(alone, own, higher, limits)
 
     def _beside(self, requests: Sequence[Request], reader: Classifier, limits: Limits) -> list[Scores]:
-        """Return each text's scores by ``reader``, read with that part of its instructions where it scores highest."""
+        """Return each text's scores by ``reader``, read with that part of its instructions where it scores highest.
+
+        Their coverage is the lowest of all parts.
+        """
         aimed = self._classifier.model.manifest.aimed
         most = 1 if aimed is None else aimed.shares
         shares = [reader.shares(request.context or "", most) for request in requests]
         each = [replace(one, context=share) for one, parts in zip(requests, shares, strict=True) for share in parts]
         read = iter(reader.score(each, limits))
-        return [max((next(read) for _ in parts), key=_highest) for parts in shares]
+        found = [[next(read) for _ in parts] for parts in shares]
+        return [replace(max(scores, key=_highest), coverage=min(one.coverage for one in scores)) for scores in found]
 
 
 def _reading(scores: Scores) -> Reading:
