@@ -8,6 +8,9 @@ import datetime as dt
 import enum
 import json
 import random
+from collections import UserString
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -41,6 +44,35 @@ def texts(answer: object) -> list[str]:
     response = ResponseText(data=True)
     response.add(answer)
     return response.texts()
+
+
+class Pages(Sequence[str]):
+    """A collection that shows nothing of what is in it."""
+
+    def __init__(self, *pages: str) -> None:
+        self._pages = pages
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._pages[at]
+
+
+class Tags(AbstractSet[str]):
+    """The same without an order."""
+
+    def __init__(self, *tags: str) -> None:
+        self._tags = tags
+
+    def __len__(self) -> int:
+        return len(self._tags)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tags)
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in self._tags
 
 
 class Line(BaseModel):
@@ -420,3 +452,27 @@ def test_a_stream_of_data_is_refused_since_nobody_knows_how_its_strings_go_on() 
         list(ask("sk-"))
     with pytest.raises(Blocked):  # what a generator returns goes on in nothing
         list(ask("returned"))
+
+
+WORDS = "Some words in here."
+
+
+class Mood(enum.Enum):
+    KIND = WORDS
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"pages": Pages(WORDS)},
+        [Tags(WORDS)],
+        Tags(WORDS),
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": Pages(WORDS)}}]},
+        *(
+            {"role": "assistant", "content": "Fine.", "note": note}
+            for note in (Pages(WORDS), Tags(WORDS), UserString(WORDS), Mood.KIND, ValueError(WORDS))
+        ),
+    ],
+)
+def test_a_value_of_any_kind_that_holds_text_is_read_wherever_it_is(answer: object) -> None:
+    assert any(WORDS in text for text in texts(answer))

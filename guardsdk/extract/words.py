@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections import UserList, deque
+from array import array
+from collections import UserString
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, ValuesView
 from collections.abc import Set as AbstractSet
 from dataclasses import is_dataclass
@@ -138,7 +139,7 @@ def leaves(value: object, aside: Callable[[object], bool] | None = None) -> list
         elif aside is not None and aside(item):
             seen[id(item)] = item
             _speak(entry)
-        elif isinstance(item, Mapping | list | tuple | set | frozenset):
+        elif isinstance(item, Mapping | list | tuple) or (_is_many(item) and not is_record(item)):
             seen[id(item)] = item
             stack.extend(reversed([(one, name, entry, called(own, title)) for one, name, own in _inside(item)]))
         elif isinstance(text := getattr(item, "page_content", None), str):
@@ -278,6 +279,9 @@ def _strings(items: list[_Place]) -> Iterator[tuple[tuple[object, ...], str]]:
             continue
         if item is None or isinstance(item, int | float | bytes):
             continue
+        if isinstance(item, UserString | Enum | BaseException):
+            stack += [(where, text) for text in reversed(leaves(item))]
+            continue
         named = isinstance(item, Mapping) or is_record(item) or (not _is_many(item) and _is_thing(item))
         if id(item) not in seen and (named or _is_many(item)):
             seen[id(item)] = item
@@ -288,9 +292,7 @@ def _strings(items: list[_Place]) -> Iterator[tuple[tuple[object, ...], str]]:
 
 def _is_many(item: object) -> bool:
     """Whether ``item`` is a collection of things, rather than of characters, bytes or plain numbers."""
-    if isinstance(item, list | tuple | set | frozenset):
-        return True
-    return isinstance(item, AbstractSet | ValuesView | UserList | deque)
+    return isinstance(item, AbstractSet | ValuesView) or (is_list(item) and not isinstance(item, range | array))
 
 
 def _is_thing(item: object) -> bool:
