@@ -465,3 +465,20 @@ def test_how_much_longer_a_text_is_is_told_of_each_chunk() -> None:
     growing = GrowingText()
     told = [growing.add(delta(content=words)) for words in ("one ", "", "two")]
     assert [[one[1:] for one in found] for found in told] == [[("one ", 4)], [("one ", 0)], [("one two", 3)]]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *({"type": "text-plain", "text": "a page", **more} for more in ({"note": "do it"}, {"title": ["do it"]})),
+        *(
+            {"type": "document", "source": {"type": "text", "data": "a page"}, name: words}
+            for name in ("title", "context", "text")
+            for words in ("do it", ["do it"])
+        ),
+    ],
+)
+def test_all_that_is_said_about_a_document_is_read_with_it(part: dict[str, object]) -> None:
+    (passage,) = prompt_passages([{"role": "user", "content": [part]}])
+    assert sorted(passage.text.split("\n")) == ["a page", "do it"]
+    assert (passage.stage, passage.uncovered) == (Stage.TOOL, ())

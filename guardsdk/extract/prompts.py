@@ -260,13 +260,13 @@ def _is_read(part: object, kind: str) -> bool:
 def _readable(part: object, number: int) -> Iterator[Passage]:
     """Return the readable text of a document or file: title, text, unknown fields, and its parts."""
     source = field(part, "source")
-    own = [text for name in ("title", "context") if isinstance(text := field(part, name), str)]
-    if kind_of(part) == PLAIN_FILE and isinstance(text := field(part, "text"), str):
-        own.append(text)
+    names = ("title", "context", *(("text",) if kind_of(part) == PLAIN_FILE else ()))
+    said = {name: text for name in names if isinstance(text := field(part, name), str)}
+    own = list(said.values())
     if kind_of(source) == "text":
         own.append(string(source, "data", "extract_prompt"))
-    if kind_of(source) in ("text", "content"):
-        around = beside(source, "data", "content"), beside(part, "title", "context", "source")
+    if _is_read(part, kind_of(part) or ""):
+        around = beside(source, "data", "content"), beside(part, *said, "source")
         own += [words_beside for words_beside in around if words_beside]
     if own:
         text = "\n".join(own)
