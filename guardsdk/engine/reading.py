@@ -60,7 +60,7 @@ class StageReading:
         found: dict[str, float] = {}
         for (name, slope, intercept), odds in zip(self._lines, log_odds, strict=True):
             value = slope * odds + intercept
-            found[name] = 1.0 / (1.0 + exp(-value)) if value > _NIL else 0.0
+            found[name] = 0.0 if value <= _NIL else 1.0 / (1.0 + exp(-value))  # NaN stays NaN, and is rejected
         return found
 
 

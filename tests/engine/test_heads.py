@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 
 import numpy as np
 import pytest
@@ -106,3 +107,15 @@ def test_text_without_a_word_the_model_knows_says_nothing_to_a_head_either(class
     heads = Heads([head("h0", np.full(8, 100.0))])
     (scores,) = classifier.score([Request("\u4f60\u597d", Stage.INPUT)], heads=heads)
     assert scores.probabilities["taught.h0"] < 1e-9
+
+
+def test_log_odds_beyond_all_numbers_are_no_low_probability(shipped: Classifier) -> None:
+    row = np.random.default_rng(0).normal(size=WIDTH) * 1e20
+    given = [
+        replace(head(name, weights, 1e308), calibration=Calibration(slope=1e308, intercept=0.0))
+        for name, weights in (("up", row), ("down", -row))
+    ]
+    (joint,) = shipped.score([Request("What is the capital of Portugal?", Stage.INPUT)], heads=Heads(given))
+    found = [joint.probabilities[one.name] for one in given]
+    assert sum(map(isnan, found)) == 1  # infinity less infinity, which a screen's reading may not hold
+    assert 1.0 in found
