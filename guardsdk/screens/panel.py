@@ -8,6 +8,7 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardsdk.errors import GuardError
@@ -63,7 +64,7 @@ class JointReading:
         """
         name, reading = next(one for one in reversed(self._taken) if label in one[1].scores)
         try:
-            found = tuple((start, end) for start, end in reading.spans(label))
+            found = tuple((index(start), index(end)) for start, end in reading.spans(label))  # some may be numpy's
         except Exception as error:  # noqa: BLE001  the score stands even if its place is unknown
             self.fail(name, named(error))
         else:

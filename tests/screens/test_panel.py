@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ from guardsdk.surroundings import NOWHERE, Surroundings
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class LengthScreen:
@@ -47,6 +48,18 @@ class ShortSighted(LengthScreen):
         if any(len(text) > 10 for text in texts):
             raise self._error
         return super().read(texts, stage, around)
+
+
+class Placed(LengthScreen):
+    """Points at two passages, with offsets of a kind of its own."""
+
+    def __init__(self, offset: Callable[[int], Any]) -> None:
+        super().__init__("a", "label")
+        self._offset = offset
+
+    def _read(self, text: str) -> Reading:
+        places = tuple((self._offset(start), self._offset(end)) for start, end in ((2, 5), (7, 9)))
+        return replace(super()._read(text), spans=lambda _: places)
 
 
 def test_two_screens_of_one_class_both_keep_their_result() -> None:
@@ -100,6 +113,21 @@ def test_a_threshold_of_any_kind_of_number_is_one() -> None:
     screen.operating_points = {("label", Stage.INPUT): {"default": cast("float", np.float32(0.5)), "0.1": 1}}
     (points,) = Panel([screen]).operating_points.values()
     assert [(points[name], type(points[name])) for name in points] == [(0.5, float), (1.0, float)]
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+def test_offsets_of_any_whole_number_are_plain_ones(kind: type) -> None:
+    (found,) = Panel([Placed(kind)]).read(["x" * 10], Stage.INPUT, [NOWHERE])
+    spans = found.spans("label", 10)
+    assert (spans, found.problems) == (((2, 5), (7, 9)), [])
+    assert {type(at) for span in spans for at in span} == {int}  # as verdicts and logs are written from them
+
+
+@pytest.mark.parametrize("kind", [np.float64, float, np.bool_, bool, str])
+def test_offsets_that_are_none_are_a_problem_and_the_score_stands(kind: type) -> None:
+    (found,) = Panel([Placed(kind)]).read(["x" * 10], Stage.INPUT, [NOWHERE])
+    assert (found.scores, found.spans("label", 10)) == ({"label": 0.1}, ((0, 10),))
+    assert found.layers == ["a"]
 
 
 def test_what_is_no_list_of_readings_is_named() -> None:
