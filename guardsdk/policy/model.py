@@ -70,7 +70,7 @@ class Principle(Frozen):
     """The criterion in plain language."""
     label: str = Field(min_length=1)
     """The label of the model that measures it."""
-    stages: tuple[Stage, ...] = Field(min_length=1)
+    stages: tuple[Stage, ...] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
     """Where it applies: to what users write, to documents and tool results, to the model's answers."""
     threshold: Annotated[float, Strict()] | Annotated[str, Strict()] = "default"
     """On the calibrated probability: a number from 0 to 1; ``"default"``, the model's own; or ``"fpr:0.001"``, the
@@ -103,6 +103,14 @@ class Principle(Frozen):
         """The false-positive rate of a ``"fpr:..."`` threshold; ``None`` for other thresholds."""
         match = FPR.fullmatch(self.threshold) if isinstance(self.threshold, str) else None
         return Decimal(match.group(1)) if match else None
+
+    @field_validator("stages")
+    @classmethod
+    def _each_stage_once(cls, value: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if twice := next((stage for stage in value if value.count(stage) > 1), None):
+            msg = f'names "{twice.value}" twice'  # where another was meant, the principle would not apply there
+            raise ValueError(msg)
+        return value
 
     @field_validator("threshold")
     @classmethod

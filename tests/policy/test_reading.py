@@ -31,6 +31,7 @@ REVISE = PRINCIPLE.replace('"input", ', "") + "action = 'revise'\n"
     [
         (HEAD + PRINCIPLE.replace('["input", "output"]', '"input"'), r"stages: must be a list, such as \[ ... \]"),
         (HEAD + PRINCIPLE.replace('["input", "output"]', "[]"), "stages: must not be empty"),
+        (HEAD + PRINCIPLE.replace('"output"', '"input"'), r'mine:8: .*\(one\)\.stages: names "input" twice'),
         (HEAD + PRINCIPLE.replace("[[principle]]", "[principle]"), r"mine:4: principle: is one table; write \[\[princ"),
         (HEAD.replace('"1"', "1") + PRINCIPLE, "mine:2: version: must be a text in quotes"),
         (HEAD + 'shadow = "false"\n' + PRINCIPLE, "mine:3: shadow: must be true or false, without quotes"),

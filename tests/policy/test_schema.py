@@ -56,6 +56,7 @@ def test_every_packaged_policy_fits_it(name: str) -> None:
         (HEAD, False),
         (HEAD + 'remove = ["x"]\n' + ONE, False),
         (HEAD + "[[principle]]\nid = 'x'\n", False),
+        (HEAD + ONE.replace('"output"', '"output", "output"'), False),
         (HEAD + ONE + "colour = 'red'\n", False),
         (HEAD + ONE + "threshold = 'high'\n", False),
         (HEAD + ONE + "threshold = 1.5\n", False),
