@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from bisect import bisect_left
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +22,11 @@ long."""
 STREAM_TAIL: Final = 1000
 """Characters before a chunk that are checked with it, more for a long chunk; the whole answer is checked at the end."""
 BLOCKS_CHARS: Final = 4000
-"""Characters of blocks that are checked together when one of them ends, more if that one is longer. Parts of a split
-instruction lie closer together, and the cost per block must not grow with the number of blocks."""
+"""Characters of blocks that are at least checked together when one of them ends, more if that one is longer."""
+BLOCKS_AGAIN: Final = 8
+"""How many times the length of an answer may be read for checks of all its blocks together. What its text says from
+block to block counts, as where instructions are recited, however much lies between. But with a check of all for each of
+many blocks, the cost per block would grow with their number."""
 
 
 @dataclass(slots=True)
@@ -32,8 +36,12 @@ class Run:
     context: str | None
     system: str | None
     answer: GrowingText
-    _blocks: deque[tuple[Any, int]] = field(default_factory=deque)
-    """The last finished blocks of an answer that arrives as protocol events, each with its length in characters."""
+    _blocks: list[Any] = field(default_factory=list)
+    """The finished blocks of an answer that arrives as protocol events."""
+    _ends: list[int] = field(default_factory=lambda: [0])
+    """How many characters the blocks have up to each of them."""
+    _reread: int = 0
+    """Characters read so far for checks of all blocks together."""
     _due: dict[object, str] = field(default_factory=dict)
     """The end of each text that has grown, until it has passed a check."""
     _passed: dict[object, str] = field(default_factory=dict)
@@ -56,11 +64,14 @@ class Run:
 
     def ended(self, block: str | dict[str, Any]) -> list[Any]:
         """Add a finished block; return it preceded by the earlier blocks it must be checked with."""
-        blocks = self._blocks
-        blocks.append((block, len(str(block))))
-        while len(blocks) > 1 and sum(size for _, size in blocks) > BLOCKS_CHARS:
-            blocks.popleft()
-        return [one for one, _ in blocks]
+        blocks, ends = self._blocks, self._ends
+        blocks.append(block)
+        ends.append(length := ends[-1] + len(str(block)))
+        if self._reread + length <= BLOCKS_AGAIN * length:
+            self._reread += length
+            return [*blocks]
+        first = bisect_left(ends, length - BLOCKS_CHARS, hi=len(blocks) - 1)
+        return blocks[first:]
 
     @property
     def chars(self) -> int:

@@ -9,11 +9,13 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.callbacks import CallbackManager
-from langchain_core.messages import AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from guardsdk import Guard
 from guardsdk.errors import Blocked
+from guardsdk.extract.growing import GrowingText
 from guardsdk.integrations import runs
 from guardsdk.integrations.langchain import GuardCallbackHandler
 from guardsdk.verdict import Stage
@@ -29,6 +31,10 @@ from tests.integrations.chains import (
     remembered,
     with_either,
 )
+from tests.leaking import LEAKS, RULES
+
+FEW = 4
+"""Words of instructions that are no leak by themselves."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,21 +218,59 @@ def test_what_a_tool_is_called_with_is_read_as_it_comes_in_protocol_events() -> 
     assert guard.texts(Stage.OUTPUT)[:2] == ['{"term": "a', "a door"]
 
 
-def test_of_many_blocks_that_end_each_is_no_more_work_than_the_one_before(
-    monkeypatch: pytest.MonkeyPatch,
+class Interleaved(CountingModel):
+    """Recites ``RULES`` a few words at a time, with long thoughts in between."""
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        del args, kwargs
+        rules = RULES.split()
+        for start in range(0, len(rules), FEW):
+            words = " ".join(rules[start : start + FEW]) + " "
+            thought = f"Thought {start} on the weather. " * (runs.BLOCKS_CHARS // 20)
+            for at, block in enumerate(({"type": "text", "text": words}, {"type": "reasoning", "reasoning": thought})):
+                yield ChatGenerationChunk(message=AIMessageChunk(content=[{**block, "index": start * 2 + at}]))
+
+
+@with_either
+async def test_what_blocks_far_apart_say_together_is_read_before_the_message_comes_out(
+    handler_type: type[Handler],
 ) -> None:
-    monkeypatch.setattr(runs, "BLOCKS_CHARS", 400)
+    """Only the last 4,000 characters of blocks were, and in an async run the check of the whole comes too late."""
+    with Guard(LEAKS, providers="cpu", observers=()) as guard:
+        rules = RULES.split()
+        apart = [" ".join(rules[start : start + FEW]) for start in range(0, len(rules), FEW)]
+        assert all(verdict.allowed for verdict in guard.check_many(apart, stage="output", system=RULES))
+        asked = [SystemMessage(RULES), HumanMessage("How is the weather?")]
+        config = config_of(handler_type(guard, stream="end"))
+        stream = await Interleaved(messages=iter(())).astream_events(asked, config, version="v3")
+        with pytest.raises(Blocked) as caught:
+            await stream.output
+        assert caught.value.verdict.principle_id == "no-leak"
+
+
+def called_with(number: int) -> dict[str, Any]:
+    return {"type": "tool_call", "id": str(number), "name": "look_up", "args": {"term": f"the door {number:03}"}}
+
+
+def test_a_block_that_ends_is_read_together_with_those_before() -> None:
     guard, run = StageGuard(), uuid4()
     handler = GuardCallbackHandler(guard)
-    read = []
-    for number in range(20):
-        block = {"type": "tool_call", "id": str(number), "name": "look_up", "args": {"term": f"the door {number:03}"}}
-        before = sum(len(seen.text) for seen in guard.seen)
-        handler.on_stream_event({"event": "content-block-finish", "index": number, "content": block}, run_id=run)
-        read.append(sum(len(seen.text) for seen in guard.seen) - before)
-    assert "the door 019" in guard.texts(Stage.OUTPUT)
-    assert "the door 018\nthe door 019" in guard.seen[-1].text  # together
-    assert read[19] <= read[10]
+    for number in range(3):
+        event = {"event": "content-block-finish", "index": number, "content": called_with(number)}
+        handler.on_stream_event(event, run_id=run)
+    assert guard.texts(Stage.OUTPUT)[0] == "the door 000"
+    assert guard.seen[-1].text == "the door 000\nthe door 001\nthe door 002"
+
+
+def test_the_work_of_many_blocks_that_end_grows_with_their_number_only() -> None:
+    run, read = runs.Run(None, None, GrowingText()), [0]
+    for number in range(800):
+        together = run.ended(called_with(number))
+        assert together[-2:] == [called_with(before) for before in range(max(0, number - 1), number + 1)]
+        read.append(read[-1] + len(str(together)))
+    assert read[800] <= 2.5 * read[400]  # four times as much, if each were read with all before it
+    long = {"type": "text", "text": "a" * 2 * runs.BLOCKS_CHARS}
+    assert run.ended(long)[-1] == long
 
 
 def test_an_extractor_gets_protocol_events_as_the_generations_they_make() -> None:
