@@ -140,6 +140,7 @@ def test_a_prompt_that_cannot_be_read_is_refused_with_its_type_and_the_way_out(v
             [("tool", "t", ()), ("input", "", ("document",))],
         ),
         (user("hello", images=["AAAA"]), [("input", "hello", ("images",))]),
+        (user(["hello", {"type": "container_upload", "file_id": "x"}]), [("input", "hello", ("container_upload",))]),
         (user(["hello", {"type": "document_url", "document_url": "x"}]), [("input", "hello", ("document_url",))]),
         ([{"type": "text", "text": "hello"}, PICTURE, "there"], [("input", "hello\nthere", ("image_url",))]),
         ([PICTURE], [("input", "", ("image_url",))]),

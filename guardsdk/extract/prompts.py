@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.extract import bedrock, gemini
+from guardsdk.extract import bedrock, gemini, llama_index
 from guardsdk.extract.shapes import (
     MEDIA_FIELDS,
     MEDIA_PARTS,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _SPEAKERS = ("user", "human", "system", "ai", "assistant")
 """Roles that may come first in a ``(role, text)`` pair; other tuples are ordinary sequences."""
 
+_FILES = MEDIA_PARTS | {"container_upload"}
+"""Parts without text that a prompt may hold; the last, of Anthropic, is also in answers, where it is no content."""
 _RESULTS = ("tool_result", "search_result", "tool_reference")
 """Parts that hold a tool result, in parts of their own or next to them."""
 
@@ -84,7 +86,8 @@ def prompt_passages(value: object, extractor: Callable[[Any], object] | None = N
 
     Supported: a string; a message; a sequence of strings, messages and ``(role, text)`` pairs; the content of a user
     message, as a list of parts; LangChain prompt values; contents and parts of Google's package; messages of Amazon
-    Bedrock. A message is a mapping or object with ``role`` (or ``type``) and ``content``, a string or a list of parts.
+    Bedrock and of LlamaIndex. A message is a mapping or object with ``role`` (or ``type``) and ``content``, a string or
+    a list of parts.
     User messages are ``input``; tool messages, tool results and text documents inside a user message are ``tool``.
     System and developer messages are trusted. Assistant messages were screened as output when they were generated; a
     host that receives them from its caller has to screen them itself. Of system messages only text parts are returned.
@@ -140,7 +143,7 @@ def tool_passages(value: object) -> list[Passage]:
 def is_content_part(item: object) -> bool:
     """Whether ``item`` declares itself a text or a file in the content of a message."""
     kind = field(item, "type")
-    return isinstance(kind, str) and kind in TEXT_PARTS | MEDIA_PARTS and field(item, "role") is None
+    return isinstance(kind, str) and kind in TEXT_PARTS | _FILES and field(item, "role") is None
 
 
 def _instructions(item: object) -> list[str]:
@@ -169,7 +172,7 @@ def _prompt(value: object, walk: Walk) -> Iterator[Passage]:
                 yield from message_passages({"role": item[0], "content": item[1]})
             else:
                 yield from _prompt(item, walk)
-    elif role_of(message := bedrock.message_of(gemini.message_of(value))) is not None:
+    elif role_of(message := llama_index.message_of(bedrock.message_of(gemini.message_of(value)))) is not None:
         yield from message_passages(message)
     else:
         raise unknown(value, "extract_prompt")
@@ -227,7 +230,7 @@ def content_passages(content: object, stage: Stage) -> Iterator[Passage]:
             own += [(number, more)] if (more := beside(part, "text")) else []
         elif kind in _RESULTS:
             yield from _of_one(_result(part, number))
-        elif kind in MEDIA_PARTS:
+        elif kind in _FILES:
             yield from _of_one(_readable(part, number))
             if not _is_read(part, kind):
                 media.append((number, kind))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from guardsdk.extract import bedrock, gemini
+from guardsdk.extract import bedrock, gemini, llama_index
 from guardsdk.extract.data import is_choice, is_completion, is_data, is_message, refuse_files, texts_in
 from guardsdk.extract.events import reasoning_channel, told
 from guardsdk.extract.gathering import Gathering, has_words
@@ -145,7 +145,7 @@ class ResponseText(Gathering):
         if kind in ITEM_PARTS:
             self._part(value, 0, path)
         elif role_of(value) in ROLES and (not self._data or is_message(value)):
-            self._whole_message(value, path)
+            self._whole_message(llama_index.message_of(value) if llama_index.has_media(value) else value, path)
         elif (found := told(value, known=self._data)) is not None:
             for one in found:
                 self._told(one, path)

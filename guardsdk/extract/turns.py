@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from guardsdk.errors import InputTypeError
-from guardsdk.extract import bedrock, gemini
+from guardsdk.extract import bedrock, gemini, llama_index
 from guardsdk.extract.kinds import MESSAGE_FIELDS
 from guardsdk.extract.prompts import Passage, content_passages, message_passages
 from guardsdk.extract.responses import ResponseText
@@ -127,7 +127,7 @@ def _message(given: object) -> object:
         return {"role": "user", "content": given}
     if isinstance(given, tuple) and len(given) == PAIR and isinstance(given[0], str):
         return {"role": given[0], "content": given[1]}
-    return bedrock.message_of(gemini.message_of(given))
+    return llama_index.message_of(bedrock.message_of(gemini.message_of(given)))
 
 
 def _apart(message: object, role: str) -> tuple[list[Passage], object]:
