@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from guardsdk import Guard, GuardError, Policy, Principle, Stage, Status
+from guardsdk.decisions.log import DecisionLog
 from guardsdk.errors import (
     ChecksumMismatchError,
     InputError,
@@ -172,6 +173,34 @@ def test_a_word_is_no_list_of_contexts_or_kinds(guard: Guard) -> None:
         guard.check_many(["a", "b"], contexts="cd")
     with pytest.raises(InputTypeError, match=r"uncovered\[1\] must be a list of kinds, .* not one string"):
         guard.check_many(["a", "b"], uncovered=[[], "image"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "said"),
+    [
+        (5, {}, "texts must be an iterable of strings, not int"),
+        (["a"], {"contexts": 5}, "contexts must be a list with one for each text, not int"),
+        (["a"], {"uncovered": None}, "uncovered must be a list with one entry for each text, not NoneType"),
+        (["a"], {"uncovered": [5]}, r"uncovered\[0\] must be a list of kinds, such as \['image'\], not int"),
+        (["a"], {"again": 5}, "again must be a list with one entry for each text, not int"),
+        (["a"], {"again": "a"}, "again must be a list with one entry for each text, not str"),
+    ],
+)
+def test_what_is_no_list_of_many_is_named(guard: Guard, texts: Any, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputTypeError, match=said):
+        guard.check_many(texts, **options)
+
+
+@pytest.mark.parametrize(
+    ("path", "rules", "said"),
+    [
+        (5, None, "path must be the path of a file, not int"),
+        ("log.jsonl", {"fsync": True}, r"rules must be guardsdk\.policy\.logging\.LogRules, not dict"),
+    ],
+)
+def test_a_decision_log_of_something_else_is_refused(path: Any, rules: Any, said: str) -> None:
+    with pytest.raises(InputTypeError, match=said):
+        DecisionLog(path, rules)
 
 
 @pytest.mark.parametrize("stage", ["", "INPUT ", "prompt", "ouput", None, 3, Status.FAILED])

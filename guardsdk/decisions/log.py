@@ -16,7 +16,7 @@ from guardsdk.decisions.files import Place, require_log, write_all
 from guardsdk.decisions.locking import in_turn, locked
 from guardsdk.decisions.writer import Writer
 from guardsdk.disk import BINARY, located
-from guardsdk.errors import DecisionLogError, InputError
+from guardsdk.errors import DecisionLogError, InputError, reject_type
 from guardsdk.forking import after_fork
 from guardsdk.keys import require_key
 from guardsdk.policy.logging import LogRules
@@ -80,11 +80,15 @@ class DecisionLog:
             reporter: Receives anchors and counts; defaults to the global OpenTelemetry providers.
 
         Raises:
-            InputTypeError: A key is not bytes.
+            InputTypeError: ``path`` is not a path, ``rules`` are not ``LogRules``, or a key is not bytes.
             InputError: ``path`` is not a valid path, or a key is empty: anybody could resolve a pseudonym or recompute
                 the chain.
             DecisionLogError: ``path`` is the root directory, which has no name.
         """
+        if not isinstance(path, str | os.PathLike):
+            reject_type("path", "the path of a file", path)
+        if not isinstance(rules, LogRules | None):
+            reject_type("rules", "guardsdk.policy.logging.LogRules", rules)
         if "\0" in str(path):
             msg = "the path of a decision log holds a null character"
             raise InputError(msg)

@@ -203,12 +203,16 @@ def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tup
     if isinstance(texts, Mapping):  # its keys would be checked while its values seem to be
         msg = f"texts must be an iterable of strings, not a {type(texts).__name__}; give its values()"
         raise InputTypeError(msg)
+    if not isinstance(texts, Iterable):
+        reject_type("texts", "an iterable of strings", texts)
     items = [text_of(text, f"texts[{place}]") for place, text in enumerate(texts)]
     if contexts is None:
         return items, [None] * len(items)
     if isinstance(contexts, str):  # each character would be a context
         msg = "contexts must be a list with one for each text, not one string"
         raise InputTypeError(msg)
+    if not isinstance(contexts, Iterable):
+        reject_type("contexts", "a list with one for each text", contexts)
     surroundings = [text_or_none(context, f"contexts[{place}]") for place, context in enumerate(contexts)]
     require(len(surroundings) == len(items), f"{len(items)} texts and {len(surroundings)} contexts")
     return items, surroundings
@@ -217,11 +221,16 @@ def texts_of(texts: Iterable[str], contexts: Sequence[str | None] | None) -> tup
 def require_each(count: int, uncovered: Sequence[Sequence[str]], again: Sequence[bool]) -> None:
     """Raise ``InputError`` unless both are empty or have one entry for each of ``count`` texts.
 
-    Raises ``InputTypeError`` if an entry of ``uncovered`` is not a list: each letter of a word would be a kind.
+    Raises ``InputTypeError`` if either is not a list, or an entry of ``uncovered`` is not: each letter of a word would
+    be a kind.
     """
     for name, given in (("uncovered", uncovered), ("again", again)):
+        if isinstance(given, str) or not hasattr(type(given), "__len__"):
+            reject_type(name, "a list with one entry for each text", given)
         require(len(given) in (0, count), f"{count} texts and {len(given)} entries of {name}")
     for place, kinds in enumerate(uncovered):
         if isinstance(kinds, str):
             msg = f"uncovered[{place}] must be a list of kinds, such as ['image'], not one string"
             raise InputTypeError(msg)
+        if not isinstance(kinds, Iterable):
+            reject_type(f"uncovered[{place}]", "a list of kinds, such as ['image']", kinds)

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from guardsdk.errors import InputError, InputTypeError, reject_type
+from guardsdk.errors import DecorationError, InputError, InputTypeError, reject_type
 from guardsdk.parts.given import require, require_flags, require_seconds, stage_of, text_or_none
 from guardsdk.verdict import Stage, Verdict
 
@@ -114,14 +114,15 @@ class Streaming:
             can be iterated both ways, so can the result.
 
         Raises:
-            InputTypeError: ``chunks`` is not an iterable of chunks, ``pace`` not a ``Pace`` or ``whole`` not a bool;
-                from the stream, if a chunk cannot be read or redacted.
+            InputTypeError: ``chunks`` is not an iterable of chunks, ``pace`` not a ``Pace`` of whole numbers, ``whole``
+                not a bool, or a function cannot be called as it will be; from the stream, if a chunk cannot be read or
+                redacted.
             InputError: The stage does not exist, ``pace`` is invalid, or ``on_block``, ``on_replace`` or the guard's
                 reviewer is async and ``chunks`` is not. From the stream, if a chunk was modified after it arrived.
             Blocked: From the stream, if a principle stops the rest.
             CheckFailedError: From the stream, if it cannot be checked and ``on_error`` blocks, whatever ``on_block``.
         """
-        from guardsdk.calling.callables import needs_await
+        from guardsdk.calling.callables import needs_await, require_functions
         from guardsdk.calling.handling import Handling, Means
         from guardsdk.calling.redaction import Newest
         from guardsdk.extract import context_of, prompt_passages, system_of
@@ -135,6 +136,10 @@ class Streaming:
         system, actor = text_or_none(system, "system"), text_or_none(actor, "actor")
         require_seconds(deadline_s, "deadline_s")
         require_flags(whole=whole)
+        try:
+            require_functions(on_block=on_block, on_replace=on_replace, extract_response=extract_response)
+        except DecorationError as error:  # nothing is decorated here
+            raise InputTypeError(str(error)) from None
         kinds = _kinds(chunks)
         with placed("prompt"):
             passages = [] if prompt is None or where is Stage.TOOL else prompt_passages(prompt)
@@ -180,6 +185,10 @@ def checked_pace(pace: Pace | None) -> Pace:
     pace = Pace() if pace is None else pace
     if not isinstance(pace, Pace):
         reject_type("pace", "a guardsdk.streaming.Pace", pace)
+    for name in ("shortest", "longest", "left"):
+        given = getattr(pace, name)
+        if isinstance(given, bool) or not hasattr(type(given), "__index__"):
+            reject_type(f"pace.{name}", "a whole number of characters", given)
     if not (1 <= pace.shortest <= pace.longest and pace.left >= 0):
         msg = "pace needs 1 <= shortest <= longest and left >= 0, in characters"
         raise InputError(msg)

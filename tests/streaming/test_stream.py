@@ -232,6 +232,30 @@ def test_options_that_cannot_be_used_are_refused_at_once(patterns: PatternGuard)
             patterns.stream([], **cast("dict[str, Any]", options))
 
 
+async def awaited(chunk: str) -> str:
+    return chunk
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"on_replace": 5}, "on_replace must be a function, not int"),
+        ({"extract_response": "text"}, "extract_response must be a function, not str"),
+        ({"extract_response": awaited}, "extract_response is async, and it is called where nobody awaits"),
+        ({"on_block": lambda: "none"}, "on_block is called with verdict, and .* does not take that"),
+        ({"on_replace": lambda one, other: one or other}, "on_replace is called with verdict"),
+        ({"pace": Pace(left=cast("int", "a"))}, "pace.left must be a whole number of characters, not str"),
+        ({"pace": Pace(shortest=cast("int", 1.5))}, "pace.shortest must be a whole number of characters, not float"),
+        ({"pace": Pace(longest=cast("int", None))}, "pace.longest must be a whole number of characters, not NoneType"),
+    ],
+)
+def test_an_option_of_another_type_is_refused_before_the_first_chunk(
+    patterns: PatternGuard, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputTypeError, match=said):
+        patterns.stream([SENTENCE], **options)
+
+
 def test_a_chunk_that_cannot_be_read_ends_the_stream_and_closes_the_source(patterns: PatternGuard) -> None:
     closed: list[str] = []
 
