@@ -100,7 +100,8 @@ class Streaming:
             system: The developer's instructions, as in ``check``. Defaults to those in ``prompt``.
             stage: The stage of the text.
             actor: On whose behalf the text is written, as in ``check``.
-            deadline_s: Seconds each check may take, in place of the guard's deadline.
+            deadline_s: Seconds each check may take, the last one of the whole text too, in place of the guard's
+                deadline. Of one that takes longer, the policy's ``on_error`` decides.
             on_block: ``"raise"`` to raise ``Blocked`` in place of the rest; else the last chunk: a value, or a callable
                 that is given the verdict, awaited if ``chunks`` is async.
             on_replace: Computes the last chunk from the verdict for action ``replace``. Defaults to the policy's text.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -13,13 +14,14 @@ from guardsdk.streaming.channel import Channel
 from guardsdk.surroundings import Surroundings
 from guardsdk.verdict import Stage
 from tests.acting import ActingGuard, guard_of, principle
-from tests.streaming.screens import REPLACEMENT, PatternGuard, Patterns
+from tests.streaming.screens import REPLACEMENT, PatternGuard, Patterns, policy
 from tests.tiny import write_manifest, write_model
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
+    from guardsdk.screens.base import Reading
     from guardsdk.verdict import Verdict
 
 SENTENCE = "This is a plain sentence of a certain length, and it ends here."
@@ -205,6 +207,38 @@ def test_what_cannot_be_checked_is_held_back_or_let_out_as_the_policy_says(tmp_p
     assert "".join(stream) == f"{SENTENCE} And more."
     assert stream.verdict is not None
     assert (stream.verdict.status, bool(stream.verdict)) == (Status.FAILED, False)
+
+
+class OutOfTime(Patterns):
+    """Gets half-way through a text that ends a stream before the deadline passes."""
+
+    def read(self, texts: Sequence[str], stage: Stage, around: Sequence[Surroundings]) -> list[Reading]:
+        readings = super().read(texts, stage, around)
+        ended = [text.endswith("And a short end.") for text in texts]
+        return [replace(one, coverage=0.5, late=True) if end else one for one, end in zip(readings, ended, strict=True)]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_last_check_that_runs_out_of_time_is_left_to_the_policy(model_directory: Path, *, whole: bool) -> None:
+    guard = Guard(policy(), models=model_directory, observers=(), screens=[OutOfTime()])
+    out: list[str] = []
+    with pytest.raises(CheckFailedError):
+        out.extend(guard.stream(letters(HARMLESS), on_block="never given", whole=whole))
+    assert SENTENCE in "".join(out)
+    assert not "".join(out).endswith("end.")
+    lenient = policy().model_copy(update={"on_error": "allow"})
+    guard = Guard(lenient, models=model_directory, observers=(), screens=[OutOfTime()])
+    stream = guard.stream(letters(HARMLESS), whole=whole)
+    assert "".join(stream) == HARMLESS
+    assert stream.verdict is not None
+    assert (stream.verdict.status, bool(stream.verdict)) == (Status.DEGRADED, False)
+
+
+def test_a_deadline_that_no_check_can_keep_holds_everything_back(model_directory: Path) -> None:
+    guard = Guard(policy(), models=model_directory, observers=(), screens=[Patterns()])
+    with pytest.raises(CheckFailedError) as caught:
+        next(guard.stream([HARMLESS], deadline_s=1e-9))
+    assert "deadline had passed" in (caught.value.verdict.error or "")
 
 
 def test_shadow_mode_lets_everything_out_unchanged(model_directory: Path) -> None:
