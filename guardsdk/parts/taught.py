@@ -100,7 +100,7 @@ class Teaching:
                 they show and what to add, and ``lesson`` is what was learned. Also if the model has no bank and no
                 ``background`` is given.
             InputError: An argument has an invalid value.
-            InputTypeError: An example is not a string.
+            InputTypeError: The name or an example is not a string, or something is not a list of them.
             PolicyError: The policy has a principle of that name that is not a taught one.
             ModelError: The model cannot be loaded or run.
             GuardError: The guard is closed.
@@ -113,6 +113,9 @@ class Teaching:
         if isinstance(stages, str):  # otherwise each letter would be taken as a stage
             msg = f"stages must be a list, such as [{str(stages)!r}], not one text"
             raise InputTypeError(msg)
+        if not isinstance(stages, Iterable):
+            reject_type("stages", "a list of stages", stages)
+        name = text_of(name, "name")
         wanted = tuple(dict.fromkeys(map(stage_of, stages)))
         words = text or f"Texts like the examples that {name} was taught with are not wanted."
         _principle(name, words, wanted, action)
@@ -221,6 +224,8 @@ def _texts(given: Iterable[str], what: str) -> list[str]:
     if isinstance(given, str):
         msg = f"{what} must be a list of texts, not one text"
         raise InputTypeError(msg)
+    if not isinstance(given, Iterable):
+        reject_type(what, "a list of texts", given)
     texts = [text_of(text, f"{what}[{place}]") for place, text in enumerate(given)]
     seen: dict[str, int] = {}
     for place, text in enumerate(texts):

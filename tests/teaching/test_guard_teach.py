@@ -299,6 +299,10 @@ def test_a_lesson_goes_before_the_examples_of_its_principle(lesson: Lesson, mode
     [
         ({"violates": "one text"}, InputTypeError, "a list of texts"),
         ({"violates": [1]}, InputTypeError, r"violates\[0\]"),
+        ({"violates": 5}, InputTypeError, "violates must be a list of texts, not int"),
+        ({"violates": ["a"], "allowed": None}, InputTypeError, "allowed must be a list of texts, not NoneType"),
+        ({"violates": ["a"], "stages": 5}, InputTypeError, "stages must be a list of stages, not int"),
+        ({"name": 5, "violates": ["a"]}, InputTypeError, "name must be a string, not int"),
         ({"violates": ["a"], "action": "blok"}, InputError, "^action: must be 'flag', 'redact'"),
         ({"violates": []}, InputError, "violates is empty: give five texts at least"),
         (
