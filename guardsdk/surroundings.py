@@ -30,14 +30,15 @@ class Surroundings:
     def read_on(self, stage: Stage, paired: Container[Stage]) -> Surroundings:
         """Return the surroundings that matter on ``stage``; an empty text counts as none.
 
-        ``paired`` are the stages where the model reads a text together with another. On the input stage that is the
+        So do instructions without a letter or digit. ``paired`` are the stages where the model reads a text together with another. On the input stage that is the
         system prompt or, if none is given, the prompt: callers may pass what a text is read against either way.
         """
         if self is NOWHERE or stage is Stage.TOOL:
             return NOWHERE
         if stage is Stage.OUTPUT:
             return Surroundings(self.prompt or None, self.system or None)
-        given = (one for one in (self.system, self.prompt) if one and not one.isspace())
+        # Invisible characters leave the model nothing to read a prompt beside.
+        given = (one for one in (self.system, self.prompt) if one and any(map(str.isalnum, one)))
         system = next(given, None) if stage in paired else None
         return NOWHERE if system is None else Surroundings(system=system)
 

@@ -110,6 +110,14 @@ def test_only_prompts_with_instructions_are_read_twice(bare: Guard, runs: list[t
     ]
 
 
+@pytest.mark.parametrize("nothing", ["", " ", "\u200b", "\u200b \ufeff", "..."])
+def test_instructions_without_a_word_are_none(
+    bare: Guard, runs: list[tuple[str, list[str | None]]], nothing: str
+) -> None:
+    assert bare.check(HARMLESS, system=nothing).scores == bare.check(HARMLESS).scores
+    assert {(graph, *contexts) for graph, contexts in runs} == {("model.onnx", None)}
+
+
 def test_what_is_blocked_as_it_stands_is_not_read_again_where_the_rest_is_left_out(
     model_directory: Path, runs: list[tuple[str, list[str | None]]]
 ) -> None:
