@@ -30,8 +30,9 @@ class Surroundings:
     def read_on(self, stage: Stage, paired: Container[Stage]) -> Surroundings:
         """Return the surroundings that matter on ``stage``; an empty text counts as none.
 
-        So do instructions without a letter or digit. ``paired`` are the stages where the model reads a text together with another. On the input stage that is the
-        system prompt or, if none is given, the prompt: callers may pass what a text is read against either way.
+        So do instructions without a letter or digit. ``paired`` are the stages where the model reads a text together
+        with another. On the input stage that is the system prompt or, if none is given, the prompt: callers may pass
+        what a text is read against either way.
         """
         if self is NOWHERE or stage is Stage.TOOL:
             return NOWHERE
