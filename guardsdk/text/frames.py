@@ -10,9 +10,9 @@ from bisect import bisect
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from guardsdk.text.english import built_as_sentence, known_share, words_of
+from guardsdk.text.english import all_english, built_as_sentence, known_share, words_of
 from guardsdk.text.lazy import lazy_pattern
-from guardsdk.text.undo import Undone
+from guardsdk.text.undo import Undone, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +150,8 @@ def _between(first: str, second: str) -> bool:
 def framed(text: str) -> list[Undone]:
     """Return the edits that replace the frames around words by spaces, where several words in a row have one.
 
-    Only where the words then read as an English sentence: menus, tables and records are left as they are.
+    Only where the words then read as a sentence: menus, tables and records are left as they are. Raises
+    ``LexiconError`` if a lexicon cannot be read.
     """
     found: list[Undone] = []
     for some, find in _KINDS:
@@ -266,15 +267,33 @@ def is_short(passage: str, most: int = _MOST_WORDS) -> bool:
 
 
 def reads_on(passages: list[str], fewest: int = _FEWEST) -> bool:
-    """Whether ``passages`` are at least ``fewest`` and, one after the other, read as a sentence."""
+    """Whether ``passages`` are at least ``fewest`` and, one after the other, read as a sentence, glossed if need be.
+
+    Raises ``LexiconError`` if a lexicon cannot be read.
+    """
     if len(passages) < fewest or len({passage.split()[0] for passage in passages}) == 1:
         return False  # the name of a speaker, whose words are in a column of their own
-    words = words_of(" ".join(passages))
-    return (
-        built_as_sentence(words)
-        and known_share(words) >= _ENGLISH
-        and 2 * len([one for one in passages if _ITEM.match(one)]) <= len(passages)
-    )
+    if 2 * len([one for one in passages if _ITEM.match(one)]) > len(passages):
+        return False
+    said = " ".join(passages)
+    return _is_sentence(words_of(said)) or _is_sentence(_put_into_english(said, _MOST_WORDS * len(passages)))
+
+
+def _is_sentence(words: list[str]) -> bool:
+    return built_as_sentence(words) and known_share(words) >= _ENGLISH
+
+
+def _put_into_english(said: str, most: int) -> list[str]:
+    """Return the words of the gloss of ``said``; none if it is English, or more than ``most`` of them.
+
+    In scripts without spaces, whole sentences are short: where so many words stand together, they can be read as is.
+    """
+    if all_english(said):
+        return []
+    from guardsdk.text.gloss import glossed  # noqa: PLC0415  a text in English needs no lexicon
+
+    words = words_of(undo(said, glossed(said))[0])
+    return words if len(words) <= most else []
 
 
 def _joined(text: str, run: list[_Passage], fewest: int = _FEWEST) -> Iterator[Undone]:
