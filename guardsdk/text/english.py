@@ -41,7 +41,7 @@ _ANYWHERE = 2
 """Length of the words that are looked up at every position of a text without spaces."""
 _UNKNOWN_COST = 4.0
 """Cost of a letter outside known words when a text without spaces is cut: more than that of any word."""
-_JOINING: Final = frozenset(
+JOINING: Final = frozenset(
     "a all an and any are as at be because before but by can do does for from has have how if into is it its me my not "  # noqa: SIM905
     "now of or so than that the their them then there these they this those to was what when which who will with "
     "without would you your".split()
@@ -79,7 +79,7 @@ def built_as_sentence(words: Sequence[str]) -> bool:
 
     Headings and names have next to none, and a list of the commonest words has little else.
     """
-    joining = sum(map(_JOINING.__contains__, words))
+    joining = sum(map(JOINING.__contains__, words))
     return len(words) <= joining * _JOINING_EVERY and joining <= _MOST_JOINING * len(words)
 
 

@@ -60,8 +60,8 @@ STEPS: Final[tuple[Step, ...]] = (
     unleeted,
     deciphered,
 )
-_FEWEST_FIELDS: Final = 4
-"""Signs between names and values: a text with fewer has no field to read from record to record."""
+_FEWEST_FIELDS: Final = 2
+"""Signs between names and values: a text with fewer has too few of them to say a sentence."""
 ROUNDS: Final = 2
 """How often all steps are run: enough for an encoding and one nested in it, in any order."""
 GROWTH: Final = 2.0
