@@ -1,10 +1,12 @@
-"""Decodes text packed as base64, base32, hexadecimal, bits, decimal codes or Morse, if the result is readable."""
+"""Decodes text packed as base64, base32, base85, hexadecimal, bits, decimal codes or Morse, if it is then readable."""
 
 from __future__ import annotations
 
 import base64
 import re
 import string
+from bisect import bisect
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.alphabets import ROT13
@@ -29,6 +31,13 @@ _RUN = re.compile(
     # Mail and PEM break long runs into lines.
     f"(?:(?<=[{_PACKED}]{{40}})\\r?\\n[{_PACKED}]+)*={{0,6}}"
 )
+_JOINT: Final = r"""(?:\r?\n[ \t]{0,20}|["'],\s{0,40}(?:["'][\w.-]{1,40}["']:\s{0,3})?["'])"""
+"""Between two pieces of one run: a line end, or what stands between two strings of a list or object."""
+_PIECE = re.compile(rf"(?<![{_PACKED}])([{_PACKED}]{{8,}}+)({_JOINT})")
+_LAST_PIECE = lazy_pattern(rf"""[{_PACKED}]++={{0,6}}(?=["'\r\n]|\Z)""")
+_ADOBE = re.compile(r"<~[!-uz\s]{12,8192}+~>")
+_BASE85: Final = r"0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-"
+_BASE85_RUN = re.compile(rf"(?<![{_BASE85}])[{_BASE85}]{{40,8192}}+(?![{_BASE85}])")
 _ITEMS: Final = r"['\"]?,\s{0,40}['\"]?"
 """The separator of two list items, each in quotes or on a line of its own."""
 _IN_DECIMAL: Final = rf"[0-9]{{2,3}}(?:(?:[\s,;]{{1,2}}|{_ITEMS})(?:0o)?[0-9]{{2,3}}){{7,}}"
@@ -70,6 +79,8 @@ _PROBE = 64
 def unpacked(text: str) -> list[Undone]:
     """Return an edit for every packed run of ``text`` that unpacks to readable text."""
     edits = sorted(_grouped(text))  # no Morse code fits between two numbers of a run
+    for find in (_joined, _base85):
+        edits = _apart(find(text), edits)
     taken = iter([(edit.start, edit.end) for edit in edits])
     busy = next(taken, None)
     runs: list[Undone] = []
@@ -79,6 +90,54 @@ def unpacked(text: str) -> list[Undone]:
         if busy is None or match.end() <= busy[0]:
             runs += _run(match.group(), match.start())
     return sorted([*edits, *runs]) if edits else runs
+
+
+def _apart(found: Iterator[Undone], edits: list[Undone]) -> list[Undone]:
+    """Return ``edits``, which are in order, and those of ``found`` that share no character with another one."""
+    kept = list(edits)
+    for edit in found:
+        at = bisect(kept, edit)
+        if not (at and kept[at - 1].end > edit.start) and not (at < len(kept) and kept[at].start < edit.end):
+            kept.insert(at, edit)
+    return kept
+
+
+def _joined(text: str) -> Iterator[Undone]:
+    """Yield the edits for runs in pieces: the groups of four characters of base64 go on from one to the next."""
+    run: list[re.Match[str]] = []
+    for piece in _PIECE.finditer(text):
+        # Lines of a run are equally long, save the last: the next word of the text is none of them.
+        if run and (piece.start() != run[-1].end() or (piece[2].isspace() and len(piece[1]) != len(run[-1][1]))):
+            yield from _put_together(text, run)
+            run = []
+        run.append(piece)
+    if run:
+        yield from _put_together(text, run)
+
+
+def _put_together(text: str, pieces: list[re.Match[str]]) -> Iterator[Undone]:
+    parts, end = [piece[1] for piece in pieces], pieces[-1].end(1)
+    last = _LAST_PIECE().match(text, pieces[-1].end())
+    if last is not None and not (pieces[-1][2].isspace() and len(last.group().rstrip("=")) > len(parts[-1])):
+        parts.append(last.group())
+        end = last.end()
+    run = "".join(parts)
+    if len(parts) > 1 and len(run) >= _LONG and (found := _unpack(run)) is not None:
+        yield Undone(pieces[0].start(), end, *found)
+
+
+def _base85(text: str) -> Iterator[Undone]:
+    """Yield the edits for base85, of Adobe in its marks, and of Python, whose alphabet has most signs of ASCII."""
+    if "<~" in text:
+        for match in _ADOBE.finditer(text):
+            with suppress(ValueError):
+                if (found := readable(base64.a85decode(match.group(), adobe=True))) is not None:
+                    yield Undone(*match.span(), found, "base85")
+    for match in _BASE85_RUN.finditer(text):
+        with suppress(ValueError):
+            found = readable(base64.b85decode(match.group()))
+            if found is not None and _english(found) is not None:
+                yield Undone(*match.span(), found, "base85")
 
 
 def _grouped(text: str) -> Iterator[Undone]:
