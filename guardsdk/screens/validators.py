@@ -58,6 +58,15 @@ _PRINTABLE: Final = range(32, 127)
 """ASCII."""
 _TEST_EXCHANGE: Final = re.compile(r"555-?01\d\d$")
 
+_FEWEST_WORDS: Final = 3
+_WORD_LENGTHS: Final = range(3, 13)
+_NAMING: Final = frozenset(
+    "button buttons change confirm enter error errors fake field fields forgot form forms here icon icons incorrect "  # noqa: SIM905
+    "input inputs invalid key keys label labels passphrase passphrases password passwords passwd pwd real required "
+    "reset secret secrets show test text this token tokens type vault".split()
+)
+"""Words that make a row of words the name of a thing, or a stand-in for a password, and no password."""
+
 
 def bits_per_character(value: str) -> float:
     """Return the Shannon entropy of the characters of ``value``, in bits."""
@@ -102,6 +111,13 @@ def password_like(value: str) -> bool:
     rare = any(char in "!@#$%^&*?~+=" for char in value)
     mixed = letters > 1 or (letters > 0 and rare) or len(_CHANGES.findall(value)) >= _FEWEST_TURNS
     return digit and mixed and len(set(value)) >= _FEWEST_CHARACTERS
+
+
+def joined_words(value: str) -> bool:
+    """Whether ``value`` is three words or more joined by hyphens, and none of what forms and messages are about."""
+    words = value.split("-")
+    spelled = all(len(word) in _WORD_LENGTHS and word[1:].islower() for word in words)
+    return len(words) >= _FEWEST_WORDS and spelled and _NAMING.isdisjoint(map(str.lower, words))
 
 
 def decoded(part: str) -> bytes | None:
@@ -201,6 +217,7 @@ VALIDATORS: Final[Mapping[str, Validator]] = {
     "iban": checksums.iban,
     "in_aadhaar": national.in_aadhaar,
     "it_cf": national.it_cf,
+    "joined_words": joined_words,
     "jwt": jwt,
     "key_block": key_block,
     "key_block_base64": key_block_base64,
