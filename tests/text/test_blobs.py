@@ -123,9 +123,10 @@ def test_so_does_the_step(unit: str) -> None:
 def test_an_order_in_pieces_or_in_base85_is_blocked_and_a_note_is_not() -> None:
     note = "The boiler was serviced on Tuesday, and the next service is due in the spring."
     with Guard() as guard:
-        for form in (
+        forms: list[Callable[[bytes], str]] = [
             *((lambda data, form=form: form(cut(base64.b64encode(data).decode(), 22))) for form in PIECES.values()),
             *((lambda data, pack=pack: pack(data).decode()) for pack in BASE85.values()),
-        ):
+        ]
+        for form in forms:
             assert not guard.check(form(ORDER.encode()), stage="tool").allowed
             assert guard.check(form(note.encode()), stage="tool").allowed
