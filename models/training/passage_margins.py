@@ -65,7 +65,7 @@ be stopped; short sentences of answers look worse than whole answers."""
 SPREAD: Final = {Stage.INPUT: 0.5}
 """Share of the log of the number of passages that is subtracted: below 1, as passages of one text are correlated. None
 in documents: their highest scores are so close to one another that what it takes from long ones would hide orders."""
-AROUND: Final[dict[Stage, tuple[int, ...]]] = {Stage.TOOL: (100, 200)}
+AROUND: Final[dict[Stage, tuple[int, ...]]] = {Stage.TOOL: (100,)}
 """Characters on either side of the worst passages of a document with which they are read again."""
 LOOKED_AT: Final = 0.05
 """Share of harmless texts that reach the floor of a label, averaged over sources: about as many as the lower layers

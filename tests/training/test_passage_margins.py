@@ -114,7 +114,7 @@ def test_harmless_texts_tell_how_much_the_lower_layers_may_clear(
 def test_a_card_tells_how_long_passages_are_and_what_is_taken_off(model_directory: Path) -> None:
     told = passages_line(load_manifest(model_directory).manifest)
     assert "about 120 characters (tool at least 300), whose scores" in told
-    assert "tool `prompt_injection` 0.6. The worst of tool are read again with 100 and 200 characters" in told
+    assert "tool `prompt_injection` 0.5. The worst of tool are read again with 100 characters" in told
 
 
 def test_prompts_of_which_harm_is_not_known_say_nothing_about_it(
