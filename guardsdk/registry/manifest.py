@@ -153,6 +153,9 @@ class Passages(Frozen):
     least: dict[Stage, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     """Stage to the fewest characters of a passage, which then may have more than ``characters``: a short line of a
     document, by itself, looks like an order. None for stages not listed."""
+    fewest: dict[Stage, Annotated[int, Field(ge=2)]] = Field(default_factory=dict)
+    """Stage to how many passages a text must have to be read by passages: little hides an order in a short text. Two on
+    stages not listed."""
     margins: dict[Stage, dict[str, Annotated[float, Field(ge=0.0)]]]
     """Stage to the labels whose score a passage may raise, with the log-odds subtracted from it."""
     spread: dict[Stage, Annotated[float, Field(ge=0.0, le=1.0)]] = Field(default_factory=dict)

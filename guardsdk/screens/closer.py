@@ -25,6 +25,8 @@ LAYER: Final = "passages"
 """The layer that reports problems of this step."""
 VIEW: Final = "passage"
 """The view of a label whose score comes from a single passage."""
+_FEWEST: Final = 2
+"""Passages of a text that is read by them: a single one has already been read."""
 _WORST: Final = 2
 """Passages for each label that are read with some of the text around them."""
 _CERTAIN: Final = 1e-12
@@ -137,15 +139,14 @@ def _reaches(scores: Scores, floors: Mapping[str, float]) -> bool:
 
 
 def passages_of(text: str, stage: Stage, rules: Passages) -> list[tuple[int, int]]:
-    """Return the ranges in ``text`` that are read by themselves at ``stage``, in order."""
-    return passages(text, rules.characters, rules.least.get(stage, 0))
+    """Return the ranges in ``text`` that are read by themselves at ``stage``, in order; none if they are too few."""
+    found = passages(text, rules.characters, rules.least.get(stage, 0))
+    return found if len(found) >= rules.fewest.get(stage, _FEWEST) else []
 
 
 def _doubtful(request: Request, scores: Scores, rules: Passages) -> Iterator[tuple[int, int]]:
-    """Yield the passages of a text in parts that were not cleared; none if the text is a single passage."""
+    """Yield the passages of a text in parts that were not cleared."""
     every = passages_of(request.text, request.stage, rules)
-    if len(every) < 2:  # noqa: PLR2004  it has already been read
-        return
     ranges = iter(scores.doubtful)
     first, last = next(ranges)
     for start, end in every:

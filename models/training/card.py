@@ -221,6 +221,9 @@ def passages_line(manifest: Manifest) -> str:
         for stage, margins in rules.margins.items()
     )
     longer = "".join(f" ({stage.value} at least {least})" for stage, least in rules.least.items())
+    longer += "".join(
+        f", of {stage.value} only where there are {fewest} or more" for stage, fewest in rules.fewest.items()
+    )
     around = (
         f" The worst of {stage.value} are read again with {' and '.join(map(str, sizes))} characters on either side, "
         "and the mean counts."

@@ -55,6 +55,9 @@ CHARACTERS: Final = 120
 """Length of a passage of a prompt: about thirty tokens, one or two sentences."""
 LEAST: Final = {Stage.TOOL: 300}
 """Fewest characters of a passage of a document: single lines of harmless pages look like orders."""
+FEW: Final = {Stage.TOOL: 4}
+"""Fewest passages of a document that is read by them. Of held-out documents with an order, passages reveal 3 in 100 of
+those that have two or three and 14 of those that have more; real mail is mostly short and often looks like an order."""
 RATES: Final = {Stage.INPUT: 0.002, Stage.TOOL: 0.0025}
 """Share of harmless texts of ``calib/`` with several passages that one label may stop by a passage alone."""
 OWN_RATE: Final = 0.01
@@ -70,7 +73,7 @@ AROUND: Final[dict[Stage, tuple[int, ...]]] = {Stage.TOOL: (100,)}
 LOOKED_AT: Final = 0.05
 """Share of harmless texts that reach the floor of a label, averaged over sources: about as many as the lower layers
 do not clear."""
-NOT_CLEARED: Final = {Stage.INPUT: 0.1, Stage.TOOL: 0.05}
+NOT_CLEARED: Final = 0.1
 """Share of harmless texts that the lower layers may leave in doubt because of one label, averaged over sources."""
 OWN: Final = "gen_"
 """Prefix of the sources of our own text, and the name of the pool made of them."""
@@ -88,7 +91,7 @@ def with_passages(model: Path, data: Path, run: Path) -> Manifest:
     """Return the manifest of ``model`` with the margins and floors of passages set on texts of ``data`` and ``run``."""
     plain = load_manifest(model).manifest
     none = {stage: dict.fromkeys(labels, 0.0) for stage, labels in RAISED.items()}
-    rules = Passages(characters=CHARACTERS, least=LEAST, margins=none, spread=SPREAD, around=AROUND)
+    rules = Passages(characters=CHARACTERS, least=LEAST, fewest=FEW, margins=none, spread=SPREAD, around=AROUND)
     draft = plain.model_copy(update={"passages": rules})
     found = {stage: margins(model, draft, stage, harmless(data, run, stage, rules)) for stage in RAISED}
     late = {stage: margin for stage, (margin, _) in found.items()}
@@ -106,7 +109,8 @@ def with_bounds(model: Path, data: Path, run: Path) -> Manifest:
     early = plain.early_exit
     if early is None:
         return plain
-    rules, stages = Passages(characters=CHARACTERS, least=LEAST, margins={}), dict(early.stages)
+    rules = Passages(characters=CHARACTERS, least=LEAST, fewest=FEW, margins={})
+    stages = dict(early.stages)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
         for stage, labels in RAISED.items():
             known = [pool for pool in harmless(data, run, stage, rules) if pool.source != OWN]
@@ -114,7 +118,7 @@ def with_bounds(model: Path, data: Path, run: Path) -> Manifest:
             shown = tqdm(heard, desc=f"bounds, {stage}", unit="pool", total=len(known))
             scores = [negative_scores(pool, one, labels) for pool, one in zip(known, shown, strict=True)]
             stages[stage] = {
-                label: _narrowed(bound, [one[label] for one in scores if label in one], NOT_CLEARED[stage])
+                label: _narrowed(bound, [one[label] for one in scores if label in one], NOT_CLEARED)
                 for label, bound in stages[stage].items()
             }
     return plain.model_copy(update={"early_exit": early.model_copy(update={"stages": stages})})
@@ -171,7 +175,7 @@ def harmless(data: Path, run: Path, stage: Stage, rules: Passages) -> list[Pool]
                 own.setdefault(row.group, (row.text, None))
     found = []
     for pool in (*read, Pool(OWN, stage.value, None, tuple(own.values()))):
-        several = [text for text in pool.texts if len(passages_of(text[0], stage, rules)) > 1]
+        several = [text for text in pool.texts if passages_of(text[0], stage, rules)]
         several = random.Random(SEED).sample(several, min(MOST, len(several)))
         if len(several) >= FEWEST:
             found.append(replace(pool, texts=tuple(several)))

@@ -120,6 +120,15 @@ def test_passages_of_a_stage_can_have_a_least_length(made: Callable[..., Path], 
     assert long == [f"{PLAIN} {PLAIN}", f"please the attack. {PLAIN}"]
 
 
+def test_a_stage_can_ask_for_more_passages(made: Callable[..., Path], asked: list[list[str]]) -> None:
+    for fewest, reads in ((4, 2), (5, 1)):
+        with guard(made(passages=rules() | {"fewest": {"input": fewest}})) as closer:
+            closer.warmup()
+            asked.clear()
+            assert closer.check(HIDING).allowed is (reads == 1)
+        assert len(asked) == reads
+
+
 def test_what_the_lower_layers_clear_and_what_is_one_passage_is_read_once(
     made: Callable[..., Path], asked: list[list[str]]
 ) -> None:

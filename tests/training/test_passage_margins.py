@@ -96,7 +96,7 @@ def test_harmless_texts_tell_how_much_the_lower_layers_may_clear(
     for pool, rate in ((calm, 0.34), (calm, 1.0), (loud, 0.0)):
         pools = [pool, replace(loud, source="gen_")]
         monkeypatch.setattr(passage_margins, "harmless", lambda *asked, given=pools: at_stage(given, asked[2]))
-        monkeypatch.setattr(passage_margins, "NOT_CLEARED", dict.fromkeys(Stage, rate))
+        monkeypatch.setattr(passage_margins, "NOT_CLEARED", rate)
         early = with_bounds(model, tmp_path, tmp_path).early_exit
         assert early is not None
         found.append(early.stages[Stage.INPUT]["harmful_request"].clear_below)
