@@ -113,7 +113,7 @@ def test_harmless_texts_tell_how_much_the_lower_layers_may_clear(
 
 def test_a_card_tells_how_long_passages_are_and_what_is_taken_off(model_directory: Path) -> None:
     told = passages_line(load_manifest(model_directory).manifest)
-    assert "about 120 characters (tool at least 300), of tool only if there are 4 or more, whose scores" in told
+    assert "about 120 characters (tool at least 300), of tool only where there are 4 or more, whose scores" in told
     assert "tool `prompt_injection` 0.5. The worst of tool are read again with 100 characters" in told
 
 
