@@ -7,6 +7,7 @@ tested beside.
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -176,10 +177,13 @@ def calls(work: Callable[[], object]) -> int:
         count += 1
         return tracer
 
-    before = sys.gettrace()
+    before, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()  # it may run what other tests left to be cleaned up
     sys.settrace(tracer)
     try:
         work()
     finally:
         sys.settrace(before)
+        if collects:
+            gc.enable()
     return count
