@@ -17,6 +17,7 @@ from models.training.generators import (
     messages,
     multilingual,
     pasted,
+    placed,
     refusals,
     requests,
     responses,
@@ -97,6 +98,9 @@ COUNTS = {
     "messages": 1_900,
     "hard": 60_000,
     "long": 9_000,
+    "code": 6_000,
+    "record": 5_000,
+    "post": 5_000,
 }
 """Rows drawn from each generator for a full training set."""
 
@@ -124,3 +128,5 @@ def generate_all(rng: random.Random, material: Material, scale: float = 1.0) -> 
     yield from messages.generate(rng, counts["messages"], tasks=material.tasks)
     yield from hard.generate(rng, counts["hard"])
     yield from whole.generate_long(rng, counts["long"], tasks=material.tasks)
+    for name in ("code", "record", "post"):
+        yield from placed.generate(rng, counts[name], name, tasks=material.tasks)

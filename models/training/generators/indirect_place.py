@@ -10,7 +10,7 @@ from models.training.generators.doc_slots import fill
 from models.training.generators.doc_structured import dump, records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from models.training.generators.documents import Document
@@ -153,13 +153,14 @@ def _shared(one: str, other: str) -> int:
     return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
-def crop(rng: Random, text: str, bare: str) -> str:
+def crop(rng: Random, text: str, bare: str, sizes: Sequence[int] = _SIZES) -> str:
     """Cut ``text`` to a passage that holds all that differs from ``bare``, and holds it early.
 
     Where the two are the same, any passage will do. A row longer than the window is trained on in parts, and a part
-    without the injection would teach the model that plain text is one, so the cut must fit the window.
+    without the injection would teach the model that plain text is one, so the cut must fit the window. ``sizes`` are
+    the lengths to choose from, in characters.
     """
-    size = rng.choice(_SIZES)
+    size = rng.choice(sizes)
     if len(text) <= size:
         return text
     start = _shared(text, bare) if text != bare else rng.randint(0, len(text))

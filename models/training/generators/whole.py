@@ -51,7 +51,7 @@ _BAD_PAGES: Final = 0.5
 _BAD_LONG: Final = 0.35
 _PAGES: Final = ("doc_tool_clean", "doc_web_clean", "doc_web_clean")
 """Banks of whole pages: what tools return, and what is scraped from the web."""
-_LONG: Final = ("long_readme", "long_ticket", "long_office", "long_web")
+_LONG: Final = ("long_readme", "long_ticket", "long_office", "long_web", "long_code", "long_record")
 """Banks of documents of some thousand characters that tell their human reader what to do, over and over."""
 _NAMES: Final = ("{first}", "{first} {last}", "me", "{phone}")
 _CHAT_STYLES: Final = (
