@@ -70,7 +70,7 @@ SPREAD: Final = {Stage.INPUT: 0.5}
 in documents: their highest scores are so close to one another that what it takes from long ones would hide orders."""
 AROUND: Final[dict[Stage, tuple[int, ...]]] = {Stage.TOOL: (100,)}
 """Characters on either side of the worst passages of a document with which they are read again."""
-LOOKED_AT: Final = 0.05
+LOOKED_AT: Final = 0.1
 """Share of harmless texts that reach the floor of a label, averaged over sources: about as many as the lower layers
 do not clear."""
 NOT_CLEARED: Final = 0.1
