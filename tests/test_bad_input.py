@@ -21,6 +21,7 @@ from guardsdk.errors import (
     ModelNotFoundError,
     PolicyError,
 )
+from guardsdk.telemetry.reporters import AlertReporter, LogReporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,15 +193,26 @@ def test_what_is_no_list_of_many_is_named(guard: Guard, texts: Any, options: dic
 
 
 @pytest.mark.parametrize(
-    ("path", "rules", "said"),
+    ("path", "options", "said"),
     [
-        (5, None, "path must be the path of a file, not int"),
-        ("log.jsonl", {"fsync": True}, r"rules must be guardsdk\.policy\.logging\.LogRules, not dict"),
+        (5, {}, "path must be the path of a file, not int"),
+        ("log.jsonl", {"rules": {"fsync": True}}, r"rules must be guardsdk\.policy\.logging\.LogRules, not dict"),
+        (
+            "log.jsonl",
+            {"reporter": print},
+            r"reporter must be a guardsdk\..*\.LogReporter, not builtin_function_or_method",
+        ),
+        ("log.jsonl", {"reporter": LogReporter}, r"reporter must be a guardsdk\..*\.LogReporter, not type"),
+        (
+            "log.jsonl",
+            {"reporter": AlertReporter()},
+            r"reporter must be a guardsdk\..*\.LogReporter, not AlertReporter",
+        ),
     ],
 )
-def test_a_decision_log_of_something_else_is_refused(path: Any, rules: Any, said: str) -> None:
-    with pytest.raises(InputTypeError, match=said):
-        DecisionLog(path, rules)
+def test_a_decision_log_of_something_else_is_refused(path: Any, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputTypeError, match=f"^{said}$"):
+        DecisionLog(path, **options)
 
 
 @pytest.mark.parametrize("stage", ["", "INPUT ", "prompt", "ouput", None, 3, Status.FAILED])

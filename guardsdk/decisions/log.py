@@ -80,7 +80,7 @@ class DecisionLog:
             reporter: Receives anchors and counts; defaults to the global OpenTelemetry providers.
 
         Raises:
-            InputTypeError: ``path`` is not a path, ``rules`` are not ``LogRules``, or a key is not bytes.
+            InputTypeError: ``path`` is not a path, a key is not bytes, or ``rules`` or ``reporter`` is of another type.
             InputError: ``path`` is not a valid path, or a key is empty: anybody could resolve a pseudonym or recompute
                 the chain.
             DecisionLogError: ``path`` is the root directory, which has no name.
@@ -89,6 +89,8 @@ class DecisionLog:
             reject_type("path", "the path of a file", path)
         if not isinstance(rules, LogRules | None):
             reject_type("rules", "guardsdk.policy.logging.LogRules", rules)
+        if not isinstance(reporter, LogReporter | None):
+            reject_type("reporter", "a guardsdk.telemetry.reporters.LogReporter", reporter)
         if "\0" in str(path):
             msg = "the path of a decision log holds a null character"
             raise InputError(msg)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from guardsdk.errors import InputTypeError
+from guardsdk.errors import InputTypeError, reject_type
 from guardsdk.frozen import Frozen
 from guardsdk.verdict import Stage
 
@@ -27,6 +27,11 @@ _DIGITS = 16
 
 _LESS = " (info)"
 """Suffix of an alert's subject during cool-down if its severity is ``info``."""
+_FUNCTIONS = {
+    "pseudonym": "takes the name of an actor and returns a pseudonym",
+    "references": "returns the quantiles of benign scores",
+}
+"""What functions that a monitor is given do; all others are called with alerts."""
 _Key = tuple["Kind", Stage, str]
 """What makes two alerts the same: kind, stage and subject."""
 
@@ -181,14 +186,22 @@ class Alerts:
             del self._told[key]
 
 
-def require_listener(given: object, name: str) -> None:
-    """Raise ``InputTypeError`` if ``given`` cannot be notified: it is not callable, or async."""
-    if not callable(given):
-        msg = f"{name} must be a function that takes an alert, not {type(given).__name__}"
-        raise InputTypeError(msg)
-    if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(type(given).__call__):
-        msg = f"{name} is async, and nobody awaits it: it would be told of nothing; give a plain function"
-        raise InputTypeError(msg)
+def require_functions(**given: object) -> None:
+    """Raise ``InputTypeError`` if one is not callable, or is async, which nobody would await."""
+    for name, one in given.items():
+        if not callable(one):
+            reject_type(name, f"a function that {_FUNCTIONS.get(name, 'takes an alert')}", one)
+        if inspect.iscoroutinefunction(one) or inspect.iscoroutinefunction(type(one).__call__):
+            msg = f"{name} is async, and nobody awaits it; give a plain function"
+            raise InputTypeError(msg)
+
+
+def require_reporter(given: object) -> None:
+    """Raise ``InputTypeError`` unless it is an ``AlertReporter``: a failure to report is not seen by anybody."""
+    from guardsdk.telemetry.reporters import AlertReporter  # noqa: PLC0415  slow; most monitors are given none
+
+    if not isinstance(given, AlertReporter):
+        reject_type("reporter", "a guardsdk.telemetry.reporters.AlertReporter", given)
 
 
 def tell(listeners: Iterable[Callable[[Alert], None]], fresh: deque[Alert]) -> None:

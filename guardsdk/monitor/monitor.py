@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from guardsdk.errors import GuardError, InputError, InputTypeError
+from guardsdk.errors import GuardError, InputError, reject_type
 from guardsdk.forking import after_fork
 from guardsdk.keys import require_key
-from guardsdk.monitor.alerts import require_listener, tell
+from guardsdk.monitor.alerts import require_functions, require_reporter, tell
 from guardsdk.monitor.files import read_state, write_state
 from guardsdk.monitor.memory import Known, Memory
 from guardsdk.monitor.telling import about_actor, about_model, about_traffic
@@ -76,19 +76,18 @@ class Monitor:
                 model, after a check with it.
 
         Raises:
-            InputTypeError: ``policy`` is not a policy, ``key`` is not bytes, or ``on_alert`` is async or not callable.
+            InputTypeError: ``policy``, ``key`` or ``reporter`` is of another type, or a function is none or async.
             InputError: ``key`` is empty: anybody could resolve a pseudonym.
         """
         if not isinstance(policy, Policy):
-            msg = f"policy must be a Policy, such as load_policy(path) returns, not {type(policy).__name__}"
-            raise InputTypeError(msg)
-        if on_alert is not None:
-            require_listener(on_alert, "on_alert")
+            reject_type("policy", "a Policy, such as load_policy(path) returns,", policy)
+        functions = {"on_alert": on_alert, "pseudonym": pseudonym, "references": references}
+        require_functions(**{name: one for name, one in functions.items() if one is not None})
+        if reporter is not None:
+            require_reporter(reporter)
         self.policy = policy
         self.rules = MonitorRules() if policy.monitor is None else policy.monitor
-        if pseudonym is None:
-            pseudonym = Pseudonyms(_key_of(key)).of
-        self._pseudonym = pseudonym
+        self._pseudonym = Pseudonyms(_key_of(key)).of if pseudonym is None else pseudonym
         self._reporter = reporter
         self._listeners = [self._report, *filter(None, [on_alert])]
         self._references = references or dict
@@ -243,7 +242,7 @@ class Monitor:
 
         Raises ``InputTypeError`` if it is async or not callable.
         """
-        require_listener(listener, "listener")
+        require_functions(listener=listener)
         if listener not in self._listeners:
             self._listeners.append(listener)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
 from functools import partial
 from itertools import pairwise
@@ -14,6 +15,7 @@ from guardsdk.errors import InputError, InputTypeError, PolicyError
 from guardsdk.monitor import Alert, Kind, Monitor, MonitorRules, Severity
 from guardsdk.observing import CheckRecord
 from guardsdk.policy.monitoring import ActorRules, Enforcement
+from guardsdk.telemetry.reporters import AlertReporter, LogReporter
 from guardsdk.verdict import ArtifactRef, Evaluation
 from tests.tiny import write_model
 
@@ -237,6 +239,28 @@ def test_who_cannot_be_told_of_alerts_is_refused(given: Any) -> None:
     monitor = Monitor(policy())
     with pytest.raises(InputTypeError, match=f"listener {reason}"):
         monitor.listen(given)
+
+
+async def answered(_: str) -> str:
+    return "a pseudonym"
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "reason"),
+    [
+        ("pseudonym", b"key", "must be a function that takes the name of an actor and returns a pseudonym, not bytes"),
+        ("pseudonym", "", "must be a function that takes the name of an actor and returns a pseudonym, not str"),
+        ("pseudonym", answered, "is async, and nobody awaits it; give a plain function"),
+        ("references", {}, "must be a function that returns the quantiles of benign scores, not dict"),
+        ("references", partial(answered, ""), "is async, and nobody awaits it; give a plain function"),
+        ("reporter", print, "must be a guardsdk.telemetry.reporters.AlertReporter, not builtin_function_or_method"),
+        ("reporter", AlertReporter, "must be a guardsdk.telemetry.reporters.AlertReporter, not type"),
+        ("reporter", LogReporter(), "must be a guardsdk.telemetry.reporters.AlertReporter, not LogReporter"),
+    ],
+)
+def test_an_option_of_another_type_is_refused_at_once(option: str, given: Any, reason: str) -> None:
+    with pytest.raises(InputTypeError, match=f"^{option} {re.escape(reason)}$"):
+        Monitor(policy(), **{option: given})
 
 
 def test_many_threads_lose_no_check() -> None:
