@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from guardsdk.errors import InputError
+from guardsdk.errors import InputError, reject_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,6 +43,13 @@ def read_file(path: str | Path) -> bytes:
     """Return the bytes of the file at ``path``. Raises as ``open_file`` does."""
     with open(open_file(path), "rb") as stream:
         return stream.read()
+
+
+def path_of(given: object, name: str) -> Path:
+    """Return ``given`` as a path. Raises ``InputTypeError`` that names the argument ``name`` if it is none."""
+    if not isinstance(given, str | os.PathLike):
+        reject_type(name, "a path", given)
+    return Path(given)
 
 
 def located(path: str | Path) -> Path:

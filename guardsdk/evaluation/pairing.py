@@ -10,6 +10,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from guardsdk.disk import path_of
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.outcomes import Expectation, Outcome
 from guardsdk.evaluation.record import open_run
@@ -57,13 +58,15 @@ class Condensed:
     """By label; of a guard alone, or of one around a model where there are any."""
 
 
-def condensed(path: Path) -> Condensed:
+def condensed(path: str | Path) -> Condensed:
     """Read the record at ``path``.
 
     Raises:
         EvaluationError: It is not a complete record of a finished run, or it has a case twice.
+        InputTypeError: ``path`` is no path.
         OSError: It cannot be read.
     """
+    path = path_of(path, "path")
     cases: dict[str, Brief] = {}
     scores: dict[str, Scores] = {}
     with open_run(path) as (head, results):
@@ -98,7 +101,7 @@ def _brief(result: CaseResult) -> Brief:
     )
 
 
-def answers(path: Path, wanted: Collection[str]) -> dict[str, str]:
+def answers(path: str | Path, wanted: Collection[str]) -> dict[str, str]:
     """Return the answers of the cases ``wanted`` in the record at ``path``. Raises as ``condensed`` does."""
     with open_run(path) as (_, results):
         return {result.id: result.answer for result in results if result.answer is not None and result.id in wanted}

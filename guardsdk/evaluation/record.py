@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TextIO
 
 from pydantic import Field, ValidationError, model_validator
 
-from guardsdk.disk import whole_file
+from guardsdk.disk import path_of, whole_file
 from guardsdk.errors import EvaluationError, first_problem
 from guardsdk.evaluation.outcomes import Expectation, Outcome, passed
 from guardsdk.frozen import Frozen
@@ -183,9 +183,9 @@ class Run(Frozen):
     results: tuple[CaseResult, ...]
 
 
-def write_run(path: Path, head: RunHead, results: Iterable[CaseResult]) -> None:
+def write_run(path: str | Path, head: RunHead, results: Iterable[CaseResult]) -> None:
     """Write the record to ``path``, or leave the old content intact. Raises ``OSError`` if that fails."""
-    with whole_file(path) as stream:
+    with whole_file(path_of(path, "path")) as stream:
         stream.write(OPENING.encode() + head.model_dump_json().encode() + b',\n"results":[')
         opening = b"\n"
         for result in results:
@@ -200,12 +200,14 @@ def dumped(result: CaseResult) -> str:
 
 
 @contextmanager
-def open_run(path: Path) -> Iterator[tuple[RunHead, Iterator[CaseResult]]]:
+def open_run(path: str | Path) -> Iterator[tuple[RunHead, Iterator[CaseResult]]]:
     """Open the record at ``path``: its head, and its results one at a time.
 
-    Raises ``EvaluationError`` that names the file, here or while results are read, if it is not a complete record. A
-    record that another program has reformatted is accepted too, and is then read all at once.
+    Raises ``EvaluationError`` that names the file, here or while results are read, if it is not a complete record;
+    ``InputTypeError`` if ``path`` is no path. A record that another program has reformatted is accepted too, and is
+    then read all at once.
     """
+    path = path_of(path, "path")
     with path.open(encoding="utf-8") as stream:
         try:
             first = stream.readline()
@@ -222,7 +224,7 @@ def open_run(path: Path) -> Iterator[tuple[RunHead, Iterator[CaseResult]]]:
         yield whole.head, iter(whole.results)
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: str | Path) -> Run:
     """Read the complete record at ``path``. Raises as ``open_run`` does."""
     with open_run(path) as (head, results):
         return Run(head=head, results=tuple(results))

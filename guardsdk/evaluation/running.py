@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from guardsdk.disk import path_of
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.asking import Asker, Reply
 from guardsdk.evaluation.gathering import Gathering
@@ -56,7 +57,7 @@ class Plan:
 
 def evaluate(
     plan: Plan,
-    out: Path,
+    out: str | Path,
     *,
     overwrite: bool = False,
     resumed: bool = False,
@@ -76,8 +77,10 @@ def evaluate(
     Raises:
         EvaluationError: The suite cannot be read or was changed meanwhile, ``out`` already exists, its journal is of
             another run or in use, or the target stopped answering. Finished results are kept.
+        InputTypeError: ``out`` is no path.
         OSError: A file cannot be read or written.
     """
+    out = path_of(out, "out")
     head = _head(plan)
     if resumed and not overwrite and (before := _finished(out, head)) is not None:
         started(head.suite.cases, head.suite.cases)

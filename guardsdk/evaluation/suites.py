@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk.csv_rows import csv_rows
+from guardsdk.disk import path_of
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.builtin import builtin_cases
 from guardsdk.evaluation.cases import case_of
@@ -113,7 +114,7 @@ def open_suite(source: str | Path | None, *, limit: int | None = None, answered:
         raise EvaluationError(msg)
     if source is None or source == BUILTIN:
         return Suite(None, limit, answered)
-    path = Path(source)
+    path = path_of(source, "source")
     if not path.exists():
         msg = f"{path}: there is no such suite; give a .jsonl, .json or .csv file, a directory of them, or {BUILTIN}"
         raise EvaluationError(msg)
@@ -134,8 +135,9 @@ def require_outside(path: str | Path | None, written: Iterable[Path | None]) -> 
             raise EvaluationError(msg)
 
 
-def cases_in(path: Path) -> Iterator[Case]:
+def cases_in(path: str | Path) -> Iterator[Case]:
     """Yield the cases of a file, or of every suite file of a directory in order of their names."""
+    path = path_of(path, "path")
     if path.is_dir():
         files = sorted(one for one in path.iterdir() if one.suffix.lower() in _READERS)
         if not files:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from errno import ENOSPC
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
 
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, InputTypeError
 from guardsdk.evaluation.outcomes import Expectation, Outcome, passed
+from guardsdk.evaluation.pairing import condensed
 from guardsdk.evaluation.record import (
     CaseResult,
     JudgeFigures,
@@ -142,3 +143,21 @@ def test_an_unknown_outcome_is_no_pass_and_no_failure_and_harm_never_passes() ->
             assert found is False
         if outcome.held_back and expectation.benign:
             assert found is False
+
+
+@pytest.mark.parametrize("path", [None, 3, b"run.json", ["run.json"]])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    for reading in (read_run, condensed):
+        with pytest.raises(InputTypeError, match=f"^path must be a path, not {type(path).__name__}$"):
+            reading(path)
+    with pytest.raises(InputTypeError, match=f"^path must be a path, not {type(path).__name__}$"):
+        write_run(path, head(), RESULTS)
+
+
+def test_a_path_may_be_a_text(tmp_path: Path) -> None:
+    path = str(tmp_path / "run.json")
+    write_run(path, head().model_copy(update={"finished": "2026-11-26T00:10:00Z"}), RESULTS)
+    assert read_run(path).results == RESULTS
+    found = condensed(path)
+    assert found.path == tmp_path / "run.json"
+    assert list(found.cases) == [one.id for one in RESULTS]

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, InputTypeError
 from guardsdk.evaluation.answers import Answers
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.record import RunSettings, TargetRef, read_run
@@ -375,6 +375,18 @@ def test_a_run_without_someone_to_ask_or_to_judge_is_refused(suite_file: Callabl
         evaluate(Plan(suite, None, None), tmp_path / "run.json")
     with pytest.raises(EvaluationError, match="need a judge"):
         evaluate(Plan(suite, Counting(), None), tmp_path / "run.json")
+
+
+@pytest.mark.parametrize("out", [None, 3, b"run.json"])
+def test_a_record_is_written_to_a_path_or_a_text_and_to_nothing_else(
+    suite_file: Callable[[int], Path], tmp_path: Path, out: Any
+) -> None:
+    target = Counting()
+    with pytest.raises(InputTypeError, match=f"^out must be a path, not {type(out).__name__}$"):
+        evaluate(plan(suite_file(2), target), out)
+    assert target.asked == []
+    evaluate(plan(suite_file(2), target), str(tmp_path / "run.json"))
+    assert len(results(tmp_path / "run.json")) == 2
 
 
 SLOW = """

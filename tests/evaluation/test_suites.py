@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, InputTypeError
 from guardsdk.evaluation.cases import Case, case_of
 from guardsdk.evaluation.outcomes import Expectation
 from guardsdk.evaluation.suites import _shares, cases_in, open_suite
@@ -255,3 +255,11 @@ def test_the_digest_of_a_suite_changes_with_each_word_and_with_the_limit(tmp_pat
     assert digest([row]) == digest([row])
     assert len({digest([row]), digest([row | {"prompt": "y"}]), digest([row | {"expectation": "refuse"}])}) == 3
     assert open_suite(None, limit=20).ref().digest != open_suite(None, limit=21).ref().digest
+
+
+@pytest.mark.parametrize("source", [3, b"cases.jsonl", ["cases.jsonl"]])
+def test_a_suite_that_is_no_path_is_refused(source: Any) -> None:
+    with pytest.raises(InputTypeError, match=f"^source must be a path, not {type(source).__name__}$"):
+        open_suite(source)
+    with pytest.raises(InputTypeError, match=f"^path must be a path, not {type(source).__name__}$"):
+        list(cases_in(source))
