@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from guardsdk.errors import reject_type
 from guardsdk.evaluation.correction import Confusion, Seen, corrected_difference, corrected_rate, fits
 from guardsdk.evaluation.curves import curve
 from guardsdk.evaluation.metrics import METRICS, Metric, Sight
 from guardsdk.evaluation.outcomes import Outcome, passed
-from guardsdk.evaluation.pairing import allowed_differences
+from guardsdk.evaluation.pairing import Condensed, allowed_differences
 from guardsdk.evaluation.statistics import (
     Interval,
     Paired,
@@ -25,13 +26,14 @@ from guardsdk.evaluation.statistics import (
     percentile_change,
 )
 from guardsdk.intervals import CONFIDENCE, wilson
+from guardsdk.parts.given import list_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from guardsdk.evaluation.curves import Curve, CurvePair
     from guardsdk.evaluation.outcomes import Expectation
-    from guardsdk.evaluation.pairing import Brief, Condensed
+    from guardsdk.evaluation.pairing import Brief
     from guardsdk.evaluation.record import JudgeRef, RunHead
     from guardsdk.intervals import Share
 
@@ -180,6 +182,12 @@ class Comparison:
         return dict(zip(changes, zip(holm(p_values), benjamini_hochberg(p_values), strict=True), strict=True))
 
 
+def require_comparison(given: object, name: str) -> None:
+    """Raise ``InputTypeError`` that names the argument unless it is a comparison."""
+    if not isinstance(given, Comparison):
+        reject_type(name, "what compare(before, after) returns", given)
+
+
 def judge_error(judge: JudgeRef | None, question: str | None) -> Confusion | None:
     """Return the counts of all labelled sets for one question to the judge; ``None`` if nobody measured it."""
     figures = [] if judge is None else [one for one in judge.figures if one.question == question]
@@ -201,7 +209,12 @@ def compare(before: Condensed, after: Condensed, *, allowed: Collection[str] = (
 
     Raises:
         EvaluationError: The runs do not measure the same thing.
+        InputTypeError: A run is not what ``condensed`` returns, or ``allowed`` is no list of names.
     """
+    for name, run in (("before", before), ("after", after)):
+        if not isinstance(run, Condensed):
+            reject_type(name, "what condensed(path) returns", run)
+    allowed = list_of(str, allowed, "allowed", "a name such as 'suite'")
     notes = allowed_differences(before, after, allowed)
     pairs = [(name, one, after.cases[name]) for name, one in before.cases.items() if name in after.cases]
     same_judge = before.head.judge == after.head.judge

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.record import TargetRef
-from guardsdk.evaluation.targets import TargetError, in_daemon_thread
+from guardsdk.evaluation.targets import TargetError, in_daemon_thread, require_numbers
+from guardsdk.parts.given import require_seconds, text_of, text_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +50,12 @@ class EndpointTarget:
     ) -> None:
         """Ask ``model`` at ``base``, such as ``http://127.0.0.1:8080/v1``, with ``key`` as the bearer token.
 
-        Raises ``EvaluationError`` if ``base`` is not such an address, or ``key`` cannot be sent.
+        Raises ``EvaluationError`` if ``base`` is not such an address, or ``key`` cannot be sent; ``InputError`` or
+        ``InputTypeError`` if another argument cannot be.
         """
+        base, model, key = text_of(base, "base"), text_of(model, "model"), text_or_none(key, "key")
+        require_numbers(max_tokens=max_tokens, temperature=temperature)
+        require_seconds(timeout_s, "timeout_s")
         try:
             parts = urlsplit(base)
             host, port = parts.hostname, parts.port

@@ -19,11 +19,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn
 
-from guardsdk.errors import EvaluationError
-from guardsdk.evaluation.compare import Latency
+from guardsdk.errors import EvaluationError, reject_type
+from guardsdk.evaluation.compare import Latency, require_comparison
 from guardsdk.evaluation.metrics import METRICS
 from guardsdk.evaluation.statistics import NO_INTERVAL, Interval
 from guardsdk.intervals import CONFIDENCE
+from guardsdk.parts.given import list_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +118,10 @@ def parse(text: str) -> Limit:
 
     Raises:
         EvaluationError: It cannot be parsed; the message says where, and what is expected there.
+        InputTypeError: ``text`` is not a string.
     """
+    if not isinstance(text, str):
+        reject_type("text", "a limit as a string, such as 'harm.delivered > +2%'", text)
     words = _Words(text)
     measure = _measure(words)
     if words.peek() not in ("<", ">"):
@@ -199,7 +203,10 @@ def hold(comparison: Comparison, limits: Sequence[Limit]) -> list[Held]:
 
     Raises:
         EvaluationError: The runs lack what a limit is about: a gate that cannot be evaluated does not open.
+        InputTypeError: ``comparison`` is not a ``Comparison``, or ``limits`` is no list of ``Limit``.
     """
+    require_comparison(comparison, "comparison")
+    limits = list_of(Limit, limits, "limits", "what parse(text) returns")
     asked = [(limit, measured) for limit in limits for measured in _measured(comparison, limit)]
     confidence = max(CONFIDENCE, 1.0 - 2.0 * FALSE_ALARMS / max(1, len(asked)))
     return [_held(limit, measured, confidence) for limit, measured in asked]

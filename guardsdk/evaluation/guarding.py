@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from guardsdk.errors import EvaluationError, why_unchecked
-from guardsdk.evaluation.record import GuardRef
+from guardsdk.errors import EvaluationError, InputError, reject_type, why_unchecked
+from guardsdk.evaluation.record import GuardedSides, GuardRef
+from guardsdk.guard import Guard
+from guardsdk.parts.given import list_of
 from guardsdk.parts.many import check_each
 from guardsdk.policy.model import OnError, Policy
 from guardsdk.verdict import Action, Stage, Status, highest_scores
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
     from guardsdk.evaluation.cases import Case
     from guardsdk.evaluation.judging import Answered
-    from guardsdk.evaluation.record import GuardedSides
-    from guardsdk.guard import Guard
     from guardsdk.verdict import Verdict
 
 INCOMPLETE = "guard_incomplete"
@@ -46,8 +46,17 @@ class Screening:
     ) -> None:
         """Check with ``guard``, whose policy is from ``policy_without`` or a copy of ``policy``, the recorded one.
 
-        Raises as ``Guard.info`` does.
+        Raises ``InputTypeError`` for an argument of another type, ``InputError`` for sides that do not exist, and as
+        ``Guard.info`` does.
         """
+        if not isinstance(guard, Guard):
+            reject_type("guard", "a Guard", guard)
+        if not isinstance(policy, Policy | None):
+            reject_type("policy", "a Policy or None", policy)
+        if sides not in get_args(GuardedSides):
+            msg = f"there are no such sides of a guard; sides: {', '.join(get_args(GuardedSides))}"
+            raise InputError(msg)
+        without = list_of(str, without, "without", "a label")
         info = guard.info()
         self._guard = guard
         self._served = frozenset(stage for principle in guard.policy.principles for stage in principle.stages)
@@ -97,8 +106,9 @@ def policy_without(policy: Policy, labels: Collection[str]) -> Policy:
     """Return ``policy`` without the principles of ``labels``; a stage left without any is not checked.
 
     A screen only runs if the policy uses it, so removing its labels switches it off. Raises ``EvaluationError`` if the
-    policy has no principle of a label, or would have none at all.
+    policy has no principle of a label, or would have none at all; ``InputTypeError`` if ``labels`` is no list of them.
     """
+    labels = list_of(str, labels, "labels", "a label")
     if not labels:
         return policy
     known = {principle.label for principle in policy.principles}

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from guardsdk.calling.callables import needs_await
-from guardsdk.errors import why_unchecked
+from guardsdk.errors import reject_type, why_unchecked
 from guardsdk.evaluation.degenerate import degenerate
 from guardsdk.evaluation.outcomes import Outcome
 from guardsdk.evaluation.pointing import being_cancelled, pointed_at, require_takes
 from guardsdk.evaluation.record import JudgeFigures, JudgeRef
 from guardsdk.evaluation.targets import TargetHangsError, in_daemon_thread
 from guardsdk.frozen import Frozen
+from guardsdk.guard import Guard
+from guardsdk.parts.given import require_seconds
 from guardsdk.policy.model import Policy
 from guardsdk.verdict import ArtifactRef, Stage, Status
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from guardsdk.evaluation.cases import Case
-    from guardsdk.guard import Guard
 
 _HERE: Final = Path(__file__).parent
 FIGURES: Final = _HERE / "judge_figures.json"
@@ -101,7 +102,12 @@ class GuardJudge:
     batch: Final = 32
 
     def __init__(self, guard: Guard) -> None:
-        """Judge with ``guard``, created with ``judge_policy()``. Raises as ``Guard.info`` does."""
+        """Judge with ``guard``, created with ``judge_policy()``.
+
+        Raises ``InputTypeError`` if it is no guard, and as ``Guard.info`` does.
+        """
+        if not isinstance(guard, Guard):
+            reject_type("guard", "a Guard", guard)
         self._guard = guard
         info = guard.info()
         self.ref = JudgeRef(
@@ -143,8 +149,10 @@ class CallableJudge:
     def __init__(self, spec: str, *, timeout_s: float | None = None) -> None:
         """Judge with the function at ``module:function``, with a timeout per answer.
 
-        Raises ``EvaluationError`` if it does not exist, or cannot be called with a prompt and an answer.
+        Raises ``EvaluationError`` if it does not exist, or cannot be called with a prompt and an answer;
+        ``InputError`` or ``InputTypeError`` if ``timeout_s`` is no duration.
         """
+        require_seconds(timeout_s, "timeout_s")
         self._timeout_s = timeout_s
         self._call: Callable[..., Any] = pointed_at(spec, "--judge")
         require_takes(self._call, spec, "--judge", None, None)

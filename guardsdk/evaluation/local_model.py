@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from guardsdk.disk import path_of
 from guardsdk.errors import EvaluationError
 from guardsdk.evaluation.record import TargetRef
-from guardsdk.evaluation.targets import TargetError, in_daemon_thread
+from guardsdk.evaluation.targets import TargetError, in_daemon_thread, require_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ class ModelTarget:
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         *,
         name: str | None = None,
         max_tokens: int = 256,
@@ -42,7 +43,10 @@ class ModelTarget:
 
         Raises:
             EvaluationError: torch or transformers is missing, or they cannot load a model from ``path``.
+            InputError, InputTypeError: An argument has an invalid value or type.
         """
+        path = path_of(path, "path")
+        require_numbers(max_tokens=max_tokens, batch=batch, temperature=temperature)
         try:
             import torch  # noqa: PLC0415  an extra
             from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  an extra

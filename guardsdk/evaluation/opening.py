@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, reject_type
 from guardsdk.evaluation.targets import CallableTarget
 
 if TYPE_CHECKING:
@@ -34,8 +34,11 @@ class Options:
 def open_target(spec: str, options: Options) -> Target | None:
     """Return the target at ``spec``: ``module:function``, a base URL, a model directory, or ``None`` for ``guard``.
 
-    Raises ``EvaluationError`` that says what is wrong with it, or which option does not fit.
+    Raises ``EvaluationError`` that says what is wrong with it, or which option does not fit; ``InputTypeError`` if
+    ``spec`` is not a string.
     """
+    if not isinstance(spec, str):
+        reject_type("spec", "a target as a string", spec)
     if spec == GUARD:
         _refuse(spec, {"--model-name": options.name, "--batch": options.batch, **_sampling(options)})
         return None

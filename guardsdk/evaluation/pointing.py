@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, reject_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 def pointed_at(spec: str, option: str) -> Callable[..., Any]:
     """Import ``module:function`` (dots after the colon access attributes) and return the callable.
 
-    The working directory is searched too, as by ``python -m``. Raises ``EvaluationError`` that names ``option``.
+    The working directory is searched too, as by ``python -m``. Raises ``EvaluationError`` that names ``option``;
+    ``InputTypeError`` for the callable itself: a record names the function, so that a run can be made again.
     """
+    if not isinstance(spec, str):
+        reject_type(option, "module:function as a string", spec)
     module, colon, name = spec.partition(":")
     if not colon or not module or not name:
         msg = f"{option} {spec}: give it as module:function"

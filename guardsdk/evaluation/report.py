@@ -8,19 +8,22 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from guardsdk import render
+from guardsdk.errors import EvaluationError
 from guardsdk.evaluation import wording
+from guardsdk.evaluation.compare import Comparison, require_comparison
 from guardsdk.evaluation.content import chapters
+from guardsdk.evaluation.gate import Held
 from guardsdk.evaluation.overview import overview
 from guardsdk.evaluation.statistics import NO_INTERVAL, Interval
+from guardsdk.parts.given import list_of
 from guardsdk.render.document import Document
 from guardsdk.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardsdk.evaluation.compare import Change, Comparison
+    from guardsdk.evaluation.compare import Change
     from guardsdk.evaluation.content import KeptAnswers
-    from guardsdk.evaluation.gate import Held
     from guardsdk.intervals import Share
     from guardsdk.render.document import Chapter
 
@@ -38,7 +41,12 @@ _TONES: dict[str, render.Tone] = {"worse": "bad", "better": "good", "broken": "b
 
 
 def of_two(comparison: Comparison, held: Sequence[Held] = (), answers: KeptAnswers = ({}, {})) -> Document:
-    """Return the report; ``answers``, if given, are collapsed until clicked."""
+    """Return the report; ``answers``, if given, are collapsed until clicked.
+
+    Raises ``InputTypeError`` if ``comparison`` is not a ``Comparison``, or ``held`` is not what ``hold`` returns.
+    """
+    require_comparison(comparison, "comparison")
+    held = _held_of(held)
     return _document(
         f"{_TITLE}{wording.who(comparison.after)}, compared with {wording.who(comparison.before)}",
         wording.headline(comparison),
@@ -49,7 +57,14 @@ def of_two(comparison: Comparison, held: Sequence[Held] = (), answers: KeptAnswe
 
 
 def of_several(comparisons: Sequence[Comparison]) -> Document:
-    """Return a report on several runs, each compared with the same one."""
+    """Return a report on several runs, each compared with the same one.
+
+    Raises ``EvaluationError`` if there is none, and ``InputTypeError`` if it is no list of ``Comparison``.
+    """
+    comparisons = list_of(Comparison, comparisons, "comparisons", "what compare(before, after) returns")
+    if not comparisons:
+        msg = "a report needs at least one comparison"
+        raise EvaluationError(msg)
     cases = f"{comparisons[0].cases:,} cases"
     return _document(
         f"{_TITLE}{len(comparisons)} runs, compared with {wording.who(comparisons[0].before)}",
@@ -57,6 +72,10 @@ def of_several(comparisons: Sequence[Comparison]) -> Document:
         overview(comparisons),
         f"{len(comparisons) + 1} records of {cases}",
     )
+
+
+def _held_of(given: Sequence[Held]) -> list[Held]:
+    return list_of(Held, given, "held", "a result of hold(comparison, limits)")
 
 
 def _document(
@@ -84,7 +103,9 @@ def _cards(comparison: Comparison, held: Sequence[Held]) -> list[render.Card]:
 
 
 def to_json(comparison: Comparison, held: Sequence[Held] = ()) -> str:
-    """Return every figure and every flip as JSON; it never contains an answer."""
+    """Return every figure and every flip as JSON; it never contains an answer. Raises as ``of_two`` does."""
+    require_comparison(comparison, "comparison")
+    held = _held_of(held)
     return json.dumps(
         {
             "format": _FORMAT,

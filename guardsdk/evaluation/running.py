@@ -6,19 +6,21 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guardsdk.disk import path_of
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, InputTypeError, reject_type
 from guardsdk.evaluation.asking import Asker, Reply
 from guardsdk.evaluation.gathering import Gathering
-from guardsdk.evaluation.guarding import Look
+from guardsdk.evaluation.guarding import Look, Screening
 from guardsdk.evaluation.journal import Journal, differences, opened
 from guardsdk.evaluation.judging import Answered, Judgement
 from guardsdk.evaluation.opening import GUARD
 from guardsdk.evaluation.outcomes import Outcome, passed
 from guardsdk.evaluation.record import CaseResult, GuardRef, RunHead, RunSettings, TargetRef, open_run, write_run
+from guardsdk.evaluation.suites import Suite
 from guardsdk.evaluation.targets import question_of
+from guardsdk.parts.given import require, require_flags
 from guardsdk.parts.info import installed_versions
 from guardsdk.verdict import highest_scores
 
@@ -28,11 +30,15 @@ if TYPE_CHECKING:
 
     from guardsdk.evaluation.answers import Answers
     from guardsdk.evaluation.cases import Case
-    from guardsdk.evaluation.guarding import Screening
     from guardsdk.evaluation.judging import Judge
-    from guardsdk.evaluation.suites import Suite
     from guardsdk.evaluation.targets import Target
 
+_PARTS: Final = {
+    "target": ("ref", "origin", "batch", "ask"),
+    "judge": ("ref", "batch", "judge"),
+    "answers": ("get", "put"),
+}
+"""What is used of each part of a plan that may be an object of the caller's own."""
 _LOOKED_AT = 32
 """Answers per guard check."""
 _UNASKED = Reply(None)
@@ -53,6 +59,32 @@ class Plan:
     settings: RunSettings = field(default_factory=RunSettings)
     keep_answers: bool = False
     answers: Answers | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail, or be misread, in the midst of a run.
+
+        Raises:
+            InputTypeError: A part is of another type, or lacks what is used of it.
+            InputError: ``batch`` of the target or of the judge is below 1: nothing would ever be asked.
+        """
+        if not isinstance(self.suite, Suite):
+            reject_type("suite", "what open_suite(source) returns", self.suite)
+        if not isinstance(self.screening, Screening | None):
+            reject_type("screening", "a Screening or None", self.screening)
+        if not isinstance(self.settings, RunSettings):
+            reject_type("settings", "RunSettings", self.settings)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            reject_type("seed", "a whole number", self.seed)
+        require_flags(keep_answers=self.keep_answers)
+        for name, parts in _PARTS.items():
+            one = getattr(self, name)
+            if one is None:
+                continue
+            if lacking := [part for part in parts if not hasattr(one, part)]:
+                msg = f"{name}, of type {type(one).__name__}, has no {lacking[0]!r}: it needs {', '.join(parts)}"
+                raise InputTypeError(msg)
+            if "batch" in parts:
+                require(isinstance(one.batch, int) and one.batch >= 1, f"batch of the {name} must be at least 1")
 
 
 def evaluate(
@@ -77,10 +109,16 @@ def evaluate(
     Raises:
         EvaluationError: The suite cannot be read or was changed meanwhile, ``out`` already exists, its journal is of
             another run or in use, or the target stopped answering. Finished results are kept.
-        InputTypeError: ``out`` is no path.
+        InputTypeError: An argument is of another type.
         OSError: A file cannot be read or written.
     """
+    if not isinstance(plan, Plan):
+        reject_type("plan", "a Plan", plan)
     out = path_of(out, "out")
+    require_flags(overwrite=overwrite, resumed=resumed)
+    for name, told in (("started", started), ("on_case", on_case)):
+        if not callable(told):
+            reject_type(name, "a function", told)
     head = _head(plan)
     if resumed and not overwrite and (before := _finished(out, head)) is not None:
         started(head.suite.cases, head.suite.cases)

@@ -16,6 +16,7 @@ from guardsdk.evaluation.builtin import builtin_cases
 from guardsdk.evaluation.cases import case_of
 from guardsdk.evaluation.layouts import layout_of
 from guardsdk.evaluation.record import SuiteRef
+from guardsdk.parts.given import require_flags, require_whole
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -107,8 +108,10 @@ def open_suite(source: str | Path | None, *, limit: int | None = None, answered:
     """Return the suite at ``source``, a ``.jsonl``, ``.json`` or ``.csv`` file or a directory of them.
 
     ``None`` or ``"builtin"`` is the packaged suite. Raises ``EvaluationError`` if there is no such suite, and for a
-    ``limit`` below 1.
+    ``limit`` below 1; ``InputTypeError`` for an argument of another type.
     """
+    require_whole(limit=limit)
+    require_flags(answered=answered)
     if limit is not None and limit < 1:
         msg = f"a limit of {limit} cases leaves none to ask: it must be at least 1"
         raise EvaluationError(msg)

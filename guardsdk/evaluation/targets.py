@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
+import math
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from guardsdk.calling.callables import needs_await
-from guardsdk.errors import EvaluationError
+from guardsdk.errors import EvaluationError, reject_type
 from guardsdk.evaluation.pointing import being_cancelled, pointed_at, require_takes
 from guardsdk.evaluation.record import TargetRef
+from guardsdk.parts.given import require, require_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,6 +104,16 @@ class TargetHangsError(EvaluationError):
     """The target, or the judge, stopped answering altogether: the run ends, and can be resumed."""
 
 
+def require_numbers(*, temperature: float = 0.0, **counts: int | None) -> None:
+    """Raise ``InputError`` or ``InputTypeError`` unless a target can be asked with these: ``counts`` are 1 or more."""
+    require_whole(**counts)
+    for name, count in counts.items():
+        require(count is None or count >= 1, f"{name} must be at least 1")
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float):
+        reject_type("temperature", "a number", temperature)
+    require(0.0 <= temperature < math.inf, "temperature must be 0 or more")
+
+
 def question_of(case: Case, seed: int) -> Question:
     """Return the question for ``case`` in a run with ``seed``: the same in both runs of a comparison."""
     digest = hashlib.sha256(f"{seed}:{case.id}".encode()).digest()
@@ -119,7 +131,11 @@ class CallableTarget:
     origin: Final = ""
 
     def __init__(self, spec: str, *, batch: int | None = None) -> None:
-        """Ask the function at ``spec``. Raises ``EvaluationError`` if it cannot be called with these arguments."""
+        """Ask the function at ``spec``. Raises ``EvaluationError`` if it cannot be called with these arguments.
+
+        ``InputError`` or ``InputTypeError`` if ``batch`` is no number of questions.
+        """
+        require_numbers(batch=batch)
         self._call = pointed_at(spec, "--target")
         try:
             parameters = list(inspect.signature(self._call).parameters)

@@ -132,6 +132,20 @@ def parts_of(given: Iterable[T], name: str, *parts: str, methods: Iterable[str])
     return found
 
 
+def list_of(kind: type[T], given: Iterable[T], name: str, due: str) -> list[T]:
+    """Return all of ``given``. Raises ``InputTypeError`` unless it is a list of ``kind``, which ``due`` describes.
+
+    A single text is no list of texts: each of its letters would be one.
+    """
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        reject_type(name, f"a list, each {due}", given)
+    found = list(given)
+    for place, one in enumerate(found):
+        if not isinstance(one, kind):
+            reject_type(f"{name}[{place}]", due, one)
+    return found
+
+
 def screens_of(given: Iterable[Screen]) -> tuple[Screen, ...]:
     """Return the screens given. Raises ``InputTypeError`` that names the place of what is none."""
     return parts_of(given, "screens", "name", "operating_points", "read", methods=("read", "read_within"))
