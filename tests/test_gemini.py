@@ -70,6 +70,19 @@ def test_a_prompt_is_read_as_object_and_as_json(given: Any, read: list[tuple[str
         assert [(passage.text, passage.stage) for passage in prompt_passages(one)] == read
 
 
+@pytest.mark.parametrize(
+    ("holder", "field"),
+    [("codeExecutionResult", "output"), ("executable_code", "code"), ("audioTranscription", "text")],
+)
+@pytest.mark.parametrize(
+    ("output", "read"), [({"stdout": ["It rains", 3], "error": None}, "It rains"), (7, ""), (["a", "b"], "a\nb")]
+)
+def test_the_strings_in_an_output_that_is_data_are_read(holder: str, field: str, output: object, read: str) -> None:
+    part = {holder: {field: output}}
+    for given in (part, [part], {"role": "user", "parts": [part]}):
+        assert [(passage.text, passage.stage) for passage in prompt_passages(given)] == [(read, Stage.INPUT)]
+
+
 def test_parts_and_files_may_stand_by_themselves() -> None:
     file = types.File(name="files/1", uri="https://example.com/1", mime_type="application/pdf")
     assert prompt_passages(types.Part(text="Hello")) == [Passage("Hello")]

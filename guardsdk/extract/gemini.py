@@ -125,7 +125,8 @@ def _part_of(part: object) -> dict[str, object]:
     called = [_arguments(holder) for name, holder in holders.items() if name in _CALLS]
     run = [field(holder, _RUN[name]) for name, holder in holders.items() if name in _RUN]
     around = [beside(holder, *_both(*_HELD, *_RUN.values())) for holder in holders.values()]
-    said = [field(part, "text"), *called, *run, *around, beside(part, *_both(*_READ, *_REPEATED))]
+    # Of what should be a string and is data, the strings inside are read, as of a call's arguments.
+    said = [*leaves(field(part, "text")), *called, *leaves(run), *around, beside(part, *_both(*_READ, *_REPEATED))]
     text = "\n".join(one for one in said if one)
     if files := [holder for name, holder in holders.items() if name in _FILES]:
         return _file(files[0], text)
