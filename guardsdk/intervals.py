@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
+from guardsdk.errors import InputError, reject_type
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,11 +33,18 @@ class Share:
 
 
 def quantile(confidence: float) -> float:
-    """Return the two-sided standard normal quantile. Raises ``ValueError`` if ``confidence`` is not between 0 and 1."""
-    if not 0.0 < confidence < 1.0:
-        msg = f"a confidence lies between 0 and 1, not at {confidence:g}"
-        raise ValueError(msg)
+    """Return the two-sided standard normal quantile. Raises ``InputError`` if ``confidence`` is not between 0 and 1."""
+    require_inside(confidence, "a confidence")
     return NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+
+
+def require_inside(value: float, what: str) -> None:
+    """Raise ``InputError`` that says ``what`` it is unless ``value`` is between 0 and 1; neither is NaN."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        reject_type(what, "a number between 0 and 1", value)
+    if not 0.0 < value < 1.0:
+        msg = f"{what} lies between 0 and 1, not at {value:g}"
+        raise InputError(msg)
 
 
 def wilson(hits: float, total: float, confidence: float = CONFIDENCE) -> Share:
@@ -59,9 +68,11 @@ def wilson(hits: float, total: float, confidence: float = CONFIDENCE) -> Share:
 def upper_bound(hits: int, total: int, confidence: float = CONFIDENCE) -> float:
     """Return the exact one-sided upper bound of the true share at ``confidence`` (Clopper and Pearson 1934).
 
-    1.0 if ``total`` is 0. Raises ``ValueError`` if ``hits`` is not in 0..``total``.
+    1.0 if ``total`` is 0. Raises ``ValueError`` if ``hits`` is not in 0..``total``, and ``InputError`` if
+    ``confidence`` is not between 0 and 1.
     """
     _check(hits, total)
+    require_inside(confidence, "a confidence")
     if hits == total:
         return 1.0
     return crossing(lambda rate: at_most(hits, total, rate) > 1.0 - confidence, 0.0, 1.0)
@@ -93,8 +104,10 @@ def at_most(hits: int, total: int, rate: float) -> float:
 def most_hits(total: int, rate: float, confidence: float = CONFIDENCE) -> int | None:
     """Return the most hits out of ``total`` that still show, at ``confidence``, a true share of at most ``rate``.
 
-    ``None`` if the sample is too small to show it even without a hit.
+    ``None`` if the sample is too small to show it even without a hit. Raises as ``needed`` does.
     """
+    require_inside(rate, "a rate")
+    require_inside(confidence, "a confidence")
     if at_most(0, total, rate) > 1.0 - confidence:
         return None
     low, high = 0, max(1, math.ceil(total * rate))  # the upper bound for the expected number of hits exceeds the rate
@@ -107,12 +120,11 @@ def most_hits(total: int, rate: float, confidence: float = CONFIDENCE) -> int | 
 def needed(rate: float, confidence: float = CONFIDENCE) -> int:
     """Return how many texts without a hit show, at ``confidence``, a true share of at most ``rate``.
 
-    About ``3 / rate`` at 95 % (the rule of three, Hanley and Lippman-Hand 1983, JAMA 249:1743). Raises ``ValueError``
-    if ``rate`` is not between 0 and 1.
+    About ``3 / rate`` at 95 % (the rule of three, Hanley and Lippman-Hand 1983, JAMA 249:1743). Raises ``InputError``
+    if ``rate`` or ``confidence`` is not between 0 and 1.
     """
-    if not 0.0 < rate < 1.0:
-        msg = f"a rate lies between 0 and 1, not at {rate:g}"
-        raise ValueError(msg)
+    require_inside(rate, "a rate")
+    require_inside(confidence, "a confidence")
     return math.ceil(math.log(1.0 - confidence) / math.log1p(-rate))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardsdk.errors import InputError, InputTypeError
 from guardsdk.intervals import at_most, most_hits, needed, quantile, upper_bound, wilson
 
 COUNTS = st.integers(0, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
@@ -80,6 +82,27 @@ def test_quantiles_are_those_of_the_normal_distribution() -> None:
     assert quantile(0.99) == pytest.approx(2.5758293035489)
     with pytest.raises(ValueError, match="between 0 and 1"):
         quantile(1.0)
+
+
+@pytest.mark.parametrize("share", [-0.5, 0.0, 1.0, 3.0, math.nan, math.inf])
+def test_a_rate_or_a_confidence_outside_0_to_1_is_refused(share: float) -> None:
+    for wrong in (
+        lambda: quantile(share),
+        lambda: upper_bound(1, 10, share),
+        lambda: most_hits(100, share),
+        lambda: most_hits(100, 0.1, share),
+        lambda: needed(share),
+        lambda: needed(0.1, share),
+    ):
+        with pytest.raises(InputError, match="lies between 0 and 1, not at"):
+            wrong()
+
+
+@pytest.mark.parametrize("share", [None, "0.5", True, b"1"])
+def test_a_rate_or_a_confidence_that_is_no_number_is_refused(share: Any) -> None:
+    for wrong in (lambda: quantile(share), lambda: most_hits(100, share), lambda: upper_bound(1, 10, share)):
+        with pytest.raises(InputTypeError, match="must be a number between 0 and 1, not"):
+            wrong()
 
 
 def test_impossible_counts_are_refused() -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from guardsdk.calibration.sample import EDGES, Sample
-from guardsdk.intervals import Share, most_hits, needed, upper_bound, wilson
+from guardsdk.errors import reject_type
+from guardsdk.intervals import Share, most_hits, needed, require_inside, upper_bound, wilson
 
 if TYPE_CHECKING:
     from guardsdk.parts.info import RuleInfo
@@ -74,7 +75,14 @@ def tune(benign: Sample, violating: Sample | None, fpr: float, confidence: float
     times is no evidence about a thousand others. A threshold is raised where necessary, and lowered only where
     violating texts show that this finds more. If the sample cannot show the rate, or no threshold meets it, the choice
     is a refusal.
+
+    Raises ``InputError`` if ``fpr`` or ``confidence`` is not between 0 and 1, ``InputTypeError`` for other types.
     """
+    for name, sample in (("benign", benign), *([("violating", violating)] if violating is not None else [])):
+        if not isinstance(sample, Sample):
+            reject_type(name, "a Sample", sample)
+    require_inside(fpr, "fpr")
+    require_inside(confidence, "confidence")
     choices = tuple(_choose(column, benign, violating, fpr, confidence) for column in range(len(benign.rules)))
     before, after = ([getattr(choice, when).value for choice in choices] for when in ("before", "after"))
     return Tuning(

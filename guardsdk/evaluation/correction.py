@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from guardsdk.evaluation.statistics import NO_INTERVAL, Interval
-from guardsdk.intervals import CONFIDENCE, quantile, wilson
+from guardsdk.intervals import CONFIDENCE, quantile, require_inside, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +165,11 @@ def corrected_difference(
         error: The judge's confusion matrix, the same for both runs.
         confidence: Of the interval.
         seed: Of the draws.
+
+    Raises:
+        InputError: ``confidence`` is not between 0 and 1: the ends of the interval would change places.
     """
+    require_inside(confidence, "a confidence")
     counts = np.asarray(pairs, dtype=np.float64)
     if counts.sum() == 0 or not error.usable:
         return NO_INTERVAL

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from guardsdk.intervals import CONFIDENCE, at_most, crossing, quantile
+from guardsdk.intervals import CONFIDENCE, at_most, crossing, quantile, require_inside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,9 @@ def percentile_change(
 
     Raises:
         ValueError: The shapes differ.
+        InputError: ``confidence`` is not between 0 and 1: the ends of the interval would change places.
     """
+    require_inside(confidence, "a confidence")
     first, second = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1:
         msg = f"before {first.shape} and after {second.shape} must be one list each, of the same cases"

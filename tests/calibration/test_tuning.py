@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from guardsdk.calibration.choosing import tune
 from guardsdk.calibration.meaning import isotonic, meaning, platt_line
 from guardsdk.calibration.sample import EDGES, KEPT, Known, Sample
+from guardsdk.errors import InputError, InputTypeError
 from guardsdk.intervals import needed, upper_bound
 from guardsdk.parts.info import RuleInfo
 from guardsdk.verdict import Action, Evaluation, Stage, Status, Verdict
@@ -227,3 +228,25 @@ def test_a_score_means_the_chance_that_was_put_into_it(method: str) -> None:
             odds = np.log(score / (1.0 - score))
             assert chance == pytest.approx(1.0 / (1.0 + np.exp(-2.0 * odds)), abs=0.08)
     assert meaning(benign, Sample(RULES), 0, method) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"fpr": -0.01}, InputError, "fpr lies between 0 and 1, not at -0.01"),
+        ({"fpr": 3.0}, InputError, "fpr lies between 0 and 1, not at 3"),
+        ({"fpr": float("nan")}, InputError, "fpr lies between 0 and 1, not at nan"),
+        ({"fpr": "0.01"}, InputTypeError, "fpr must be a number between 0 and 1, not str"),
+        ({"confidence": 0.0}, InputError, "confidence lies between 0 and 1, not at 0"),
+        ({"confidence": -1.0}, InputError, "confidence lies between 0 and 1, not at -1"),
+        ({"confidence": float("nan")}, InputError, "confidence lies between 0 and 1, not at nan"),
+        ({"confidence": None}, InputTypeError, "confidence must be a number between 0 and 1, not NoneType"),
+        ({"benign": ["a text"]}, InputTypeError, "benign must be a Sample, not list"),
+        ({"violating": ["a text"]}, InputTypeError, "violating must be a Sample, not list"),
+    ],
+)
+def test_a_rate_that_is_none_tunes_nothing(changed: dict[str, Any], error: type[Exception], said: str) -> None:
+    benign = sampled(drawn(np.random.default_rng(0), 400))
+    given: dict[str, Any] = {"benign": benign, "violating": benign, "fpr": 0.05, "confidence": 0.95} | changed
+    with pytest.raises(error, match=f"^{said}$"):
+        tune(**given)

@@ -225,3 +225,19 @@ def test_a_batch_of_no_question_is_refused(module: Callable[[str, str], str], ba
         CallableTarget(f"{name}:ask", batch=batch)
     with pytest.raises(InputError, match=r"^timeout_s must be more than 0 seconds, or None$"):
         CallableJudge(f"{name}:ask", timeout_s=-1.0)
+
+
+@pytest.mark.parametrize("confidence", [-1.0, 0.0, 1.0, float("nan")])
+def test_an_interval_has_a_confidence_between_0_and_1(comparison: Comparison, confidence: float) -> None:
+    change, times = comparison.overall["harm.delivered"], comparison.latencies[0]
+    assert change.correctable
+    for interval in (
+        change.difference,
+        change.corrected_difference,
+        lambda given: change.rate(after=True, confidence=given),
+        lambda given: change.corrected(after=True, confidence=given),
+        lambda given: times.change(50, given),
+        lambda given: times.reached(50, given),
+    ):
+        with pytest.raises(InputError, match="a confidence lies between 0 and 1, not at"):
+            interval(confidence)
