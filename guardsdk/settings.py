@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
 
-from guardsdk.errors import InputError
+from guardsdk.errors import InputError, reject_type
 from guardsdk.frozen import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 Providers = Literal["auto", "cpu", "cuda"]
 
@@ -47,6 +48,20 @@ _ENDPOINT_KEY = "GUARDSDK_ENDPOINT_KEY"
 _PREFIX = "GUARDSDK_"
 KNOWN = (*_VARIABLES.values(), _ENDPOINT_KEY)
 """Every variable of guardsdk; docs/applications.md describes them."""
+
+
+def _source(environment: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return the given variables, by default those of the process. Raises ``InputTypeError`` unless all are strings."""
+    if environment is None:
+        return os.environ
+    if not isinstance(environment, Mapping):
+        reject_type("environment", "a mapping of names to strings", environment)
+    for name, value in environment.items():
+        if not isinstance(name, str):
+            reject_type("the name of an environment variable", "a string", name)
+        if not isinstance(value, str):
+            reject_type(f"environment variable {name}", "a string", value)
+    return environment
 
 
 def _warn_of_typos(source: Mapping[str, str]) -> None:
@@ -101,9 +116,9 @@ class Settings(Frozen):
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Read ``GUARDSDK_*`` from ``environment``, by default that of the process.
 
-        Raises ``InputError`` that names the variable if a value is invalid.
+        Raises ``InputError`` that names the variable if a value is invalid, ``InputTypeError`` if it is not a string.
         """
-        source = os.environ if environment is None else environment
+        source = _source(environment)
         _warn_of_typos(source)
         given: dict[str, object] = {key: source[name] for key, name in _VARIABLES.items() if source.get(name)}
         given["latest_gen_ai"] = _LATEST_GEN_AI in {word.strip() for word in source.get(_STABILITY, "").split(",")}
@@ -120,9 +135,10 @@ class Settings(Frozen):
 def endpoint_key(environment: Mapping[str, str] | None = None) -> str | None:
     """Return ``GUARDSDK_ENDPOINT_KEY``, the bearer token for the endpoint under evaluation, or ``None``.
 
-    It is not in ``Settings``, as those are displayed and a secret must not be.
+    It is not in ``Settings``, as those are displayed and a secret must not be. Raises ``InputTypeError`` as
+    ``Settings.from_environment`` does.
     """
-    return (os.environ if environment is None else environment).get(_ENDPOINT_KEY) or None
+    return _source(environment).get(_ENDPOINT_KEY) or None
 
 
 def names_provider() -> bool:

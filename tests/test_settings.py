@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from guardsdk import Guard
-from guardsdk.errors import InputError, PolicyError
-from guardsdk.settings import KNOWN, Settings
+from guardsdk.errors import InputError, InputTypeError, PolicyError
+from guardsdk.settings import KNOWN, Settings, endpoint_key
 
 PAGE = Path(__file__).parents[1] / "docs" / "applications.md"
 
@@ -45,6 +46,24 @@ def test_the_table_in_the_docs_names_every_variable() -> None:
 def test_a_value_that_cannot_be_used_is_an_error_that_names_the_variable(name: str, value: str, problem: str) -> None:
     with pytest.raises(InputError, match=f"environment variable {name} cannot be used: {problem}"):
         Settings.from_environment({name: value})
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ("GUARDSDK_THREADS=2", "environment must be a mapping of names to strings, not str"),
+        ([("GUARDSDK_THREADS", "2")], "environment must be a mapping of names to strings, not list"),
+        ({"GUARDSDK_THREADS": 0}, "environment variable GUARDSDK_THREADS must be a string, not int"),
+        ({"GUARDSDK_MODEL": None}, "environment variable GUARDSDK_MODEL must be a string, not NoneType"),
+        ({"OTEL_SEMCONV_STABILITY_OPT_IN": None}, "environment variable OTEL_.*_OPT_IN must be a string, not NoneType"),
+        ({"GUARDSDK_ENDPOINT_KEY": b"key"}, "environment variable GUARDSDK_ENDPOINT_KEY must be a string, not bytes"),
+        ({b"GUARDSDK_MODEL": "here"}, "the name of an environment variable must be a string, not bytes"),
+    ],
+)
+def test_an_environment_is_of_strings(environment: Any, said: str) -> None:
+    for read in (Settings.from_environment, endpoint_key):
+        with pytest.raises(InputTypeError, match=f"^{said}$"):
+            read(environment)
 
 
 @pytest.mark.parametrize(
