@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
+from guardsdk.errors import InputError
 from guardsdk.verdict import Stage
 
 if TYPE_CHECKING:
@@ -176,8 +177,15 @@ def stage_option(parser: ArgumentParser) -> None:
 
 
 def key_in(file: Path | None) -> bytes | None:
-    """Return the key of a chain's hashes, if there is one. Raises ``OSError`` if the file cannot be read."""
-    return None if file is None else file.read_bytes()
+    """Return the key of a chain's hashes, if there is one.
+
+    Raises ``OSError`` if the file cannot be read, ``InputError`` if it is empty: a log would seem to be forged by it.
+    """
+    key = None if file is None else file.read_bytes()
+    if key == b"":
+        msg = f"{file}: the file is empty, and a key has at least one byte"
+        raise InputError(msg)
+    return key
 
 
 def moment(given: str) -> datetime:

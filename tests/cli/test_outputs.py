@@ -13,6 +13,7 @@ import pytest
 from guardsdk.cli.resuming import RECORD
 from guardsdk.decisions.files import Place
 from guardsdk.decisions.locking import locked
+from guardsdk.decisions.log import DecisionLog
 from guardsdk.decisions.marks import Mark, add_marks, marks_of, marks_path
 from guardsdk.errors import DecisionLogError
 
@@ -88,6 +89,16 @@ def test_a_folder_is_no_log(run: Runner, folder: str) -> None:
     for command in (("log", "verify"), ("log", "query"), ("review", "suggest")):
         assert run.alone(*command, folder) == 2
         assert run.err == f"guardsdk: {folder} is a folder, and no decision log\n"
+
+
+def test_an_empty_file_is_no_key(run: Runner, here: Path) -> None:
+    with DecisionLog(here / "log.jsonl", chain_key=b"key") as log:
+        log.note("alert", 1, {})
+    (here / "key").write_bytes(b"")
+    for command in (("log", "verify", "log.jsonl"), ("incident", "list", "--log", "log.jsonl")):
+        assert run.alone(*command, "--key-file", "key") == 2
+        assert run.err == "guardsdk: key: the file is empty, and a key has at least one byte\n"
+        assert run.out == ""
 
 
 def test_a_folder_that_is_not_there_is_named_before_the_work(run: Runner, here: Path) -> None:
