@@ -8,7 +8,7 @@ import sys
 import traceback
 from argparse import ArgumentParser, Namespace
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from guardsdk.cli.arguments import (
     DONE,
@@ -91,14 +91,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     closed the pipe.
     """
     _fill_gaps()
+    status: int
     try:
-        status = _run(argv)
+        try:
+            status = _run(argv)
+        except SystemExit as done:  # argparse, after --help and --version
+            status = done.code if isinstance(done.code, int) else Exit.DONE
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a closed pipe is still handled
-    except SystemExit as done:  # argparse, after --help and --version
-        return done.code if isinstance(done.code, int) else Exit.DONE
+            sys.stdout.flush()  # here, where a closed pipe or a full disk is still handled
     except BrokenPipeError:
-        _silence_stdout()
+        _silence(sys.stdout)
         return Exit.PIPE_CLOSED
     except KeyboardInterrupt:
         status = Exit.INTERRUPTED
@@ -106,6 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  Python's own status for a crash is 1, which here means blocked
         status = Exit.UNCHECKED
         _fail(_reason(error))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):  # said above; left to the interpreter it would end in a traceback and status 120
+            _silence(stream)
     return status
 
 
@@ -135,10 +143,10 @@ def _fail(message: str) -> None:
         complain(message)
 
 
-def _silence_stdout() -> None:
+def _silence(stream: TextIO) -> None:
     """Keep the interpreter from reporting, at exit, output that could not be flushed."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(argv: Sequence[str] | None) -> Exit:

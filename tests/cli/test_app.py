@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,6 @@ from guardsdk.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Runner
 
@@ -170,6 +170,25 @@ def test_an_interrupt_exits_130_in_one_line(run: Runner, monkeypatch: pytest.Mon
     assert run.err == "guardsdk: interrupted\n"
 
 
+STARTED = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "guardsdk.guard":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from guardsdk.cli import main
+sys.exit(main(["--version"]))
+"""
+
+
+def test_an_interrupt_while_it_starts_exits_130_in_one_line_too() -> None:
+    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"guardsdk: interrupted\n")
+
+
 def process(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "guardsdk", *map(str, arguments)]
     return subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=120)
@@ -230,6 +249,20 @@ def test_a_reader_that_was_never_there_is_no_crash_either(model_directory: Path,
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("command", [("policy", "show"), ("--version",)])
+def test_a_disk_that_is_full_for_the_output_is_told_in_one_line(command: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "guardsdk", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},  # as above
+            check=False,
+            timeout=120,
+        )
+    assert (done.returncode, done.stderr) == (2, b"guardsdk: No space left on device\n")
 
 
 def test_a_stream_that_cannot_encode_a_line_gets_it_escaped(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
