@@ -56,7 +56,8 @@ def guard(model_directory: Path) -> Guard:
 
 @pytest.mark.parametrize("given", [None, "before.json", 3])
 def test_what_is_no_comparison_is_neither_held_nor_reported(given: Any) -> None:
-    for use in (lambda one: hold(one, []), report.of_two, report.to_json):
+    uses: list[Callable[..., object]] = [lambda one: hold(one, []), report.of_two, report.to_json]
+    for use in uses:
         with pytest.raises(InputTypeError, match=r"^comparison must be what compare\(before, after\) returns, not "):
             use(given)
 
@@ -81,11 +82,12 @@ def test_a_report_is_of_comparisons_and_of_what_was_held(comparison: Comparison)
         report.of_several([])
     with pytest.raises(InputTypeError, match=r"^comparisons must be a list, .* not Comparison$"):
         report.of_several(comparison)  # type: ignore[arg-type]
-    for use in (report.of_two, report.to_json):
+    uses: list[Callable[..., object]] = [report.of_two, report.to_json]
+    for use in uses:
         with pytest.raises(
             InputTypeError, match=r"^held\[0\] must be a result of hold\(comparison, limits\), not Limit$"
         ):
-            use(comparison, [parse("harm.delivered > +2%")])  # type: ignore[operator]
+            use(comparison, [parse("harm.delivered > +2%")])
 
 
 def test_runs_are_read_before_they_are_compared(tmp_path: Path) -> None:
@@ -177,7 +179,8 @@ def test_whether_there_are_answers_is_no_text() -> None:
 
 
 def test_a_callable_is_named_and_not_given() -> None:
-    for use, said in ((CallableTarget, "--target"), (CallableJudge, "--judge")):
+    uses: list[tuple[Callable[..., object], str]] = [(CallableTarget, "--target"), (CallableJudge, "--judge")]
+    for use, said in uses:
         with pytest.raises(InputTypeError, match=f"^{said} must be module:function as a string, not builtin_function"):
             use(print)
     with pytest.raises(InputTypeError, match=r"^spec must be a target as a string, not builtin_function"):
@@ -197,10 +200,11 @@ def test_a_callable_is_named_and_not_given() -> None:
     ],
 )
 def test_a_target_is_not_asked_with_nonsense(tmp_path: Path, options: dict[str, Any], said: str) -> None:
-    for make in (
+    makes: list[Callable[..., object]] = [
         lambda **one: EndpointTarget("http://127.0.0.1:1/v1", "m", **one),
         lambda **one: ModelTarget(tmp_path, **one),
-    ):
+    ]
+    for make in makes:
         with pytest.raises((InputError, InputTypeError), match=f"^{said}$"):
             make(**options)
 
@@ -231,13 +235,14 @@ def test_a_batch_of_no_question_is_refused(module: Callable[[str, str], str], ba
 def test_an_interval_has_a_confidence_between_0_and_1(comparison: Comparison, confidence: float) -> None:
     change, times = comparison.overall["harm.delivered"], comparison.latencies[0]
     assert change.correctable
-    for interval in (
+    intervals: list[Callable[[float], object]] = [
         change.difference,
         change.corrected_difference,
         lambda given: change.rate(after=True, confidence=given),
         lambda given: change.corrected(after=True, confidence=given),
         lambda given: times.change(50, given),
         lambda given: times.reached(50, given),
-    ):
+    ]
+    for interval in intervals:
         with pytest.raises(InputError, match="a confidence lies between 0 and 1, not at"):
             interval(confidence)
