@@ -13,6 +13,7 @@ from guardsdk.text.alphabets import ROT13
 from guardsdk.text.ciphers import deciphered
 from guardsdk.text.english import known_share, segment, words_of
 from guardsdk.text.escapes import unescaped
+from guardsdk.text.groups import groups_of
 from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.readable import readable
 from guardsdk.text.undo import Undone
@@ -78,8 +79,8 @@ _PROBE = 64
 
 def unpacked(text: str) -> list[Undone]:
     """Return an edit for every packed run of ``text`` that unpacks to readable text."""
-    edits = sorted(_grouped(text))  # no Morse code fits between two numbers of a run
-    for find in (_joined, _base85):
+    edits: list[Undone] = []
+    for find in (_in_groups, _grouped, _joined, _base85):
         edits = _apart(find(text), edits)
     taken = iter([(edit.start, edit.end) for edit in edits])
     busy = next(taken, None)
@@ -124,6 +125,17 @@ def _put_together(text: str, pieces: list[re.Match[str]]) -> Iterator[Undone]:
     run = "".join(parts)
     if len(parts) > 1 and len(run) >= _LONG and (found := _unpack(run)) is not None:
         yield Undone(pieces[0].start(), end, *found)
+
+
+def _in_groups(text: str) -> Iterator[Undone]:
+    """Yield the edits for runs with white space or marks after every few characters."""
+    for ways in groups_of(text, _LONG):
+        for run in ways:
+            found = _unpack(run.packed)
+            # Numbers of one length are bytes in hexadecimal as well.
+            if found is not None and ("hex" not in found[1] or _english(found[0]) is not None):
+                yield Undone(run.start, run.end, *found)
+                break
 
 
 def _base85(text: str) -> Iterator[Undone]:
