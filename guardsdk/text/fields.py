@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from guardsdk.text.english import JOINING, words_of
-from guardsdk.text.frames import is_short, reads_on, without_numbers
+from guardsdk.text.frames import without_numbers
 from guardsdk.text.lazy import lazy_pattern
+from guardsdk.text.sentences import is_short, reads_on
 from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:

@@ -10,22 +10,15 @@ from bisect import bisect
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from guardsdk.text.english import all_english, built_as_sentence, known_share, words_of
 from guardsdk.text.lazy import lazy_pattern
-from guardsdk.text.undo import Undone, undo
+from guardsdk.text.sentences import FEWEST, LETTER, LONGEST_PASSAGE, MOST_WORDS, is_short, reads_on
+from guardsdk.text.undo import Undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_FEWEST: Final = 4
-"""Fewest framed passages in a row that count: fewer are framed by accident."""
-_MOST_WORDS = 3
-"""Most words of such a passage. Where more stand together, the text can be read as it is."""
-_LONGEST_PASSAGE = 80
 _LONGEST_FRAME = 400
 """Characters of the longest frame, which is everything between two passages."""
-_ENGLISH = 0.5
-"""Least share of letters in known words of all passages together."""
 _TAG = r"<(?:/?[A-Za-z][A-Za-z0-9:-]{0,15}+(?:[\s/][^<>]{0,300}+)?|!--[^<>]{0,300}+)>"
 _TAGS = lazy_pattern(rf"{_TAG}(?:\s*+{_TAG}){{0,30}}+")
 _KEY = r"""["'][\w .-]{1,40}["']\s*+:"""
@@ -46,24 +39,23 @@ _NUMBERS = lazy_pattern(
 """Numbers that count the words, including digits glued to a word; see ``_running``."""
 _SYMBOLS = lazy_pattern(r"[\s\d-]{0,40}+[^\w\s.,:!?'\u2019-][\W\d_]{0,80}+(?=[^\W\d_])")
 """A separator of words that has no letters; punctuation alone does not count."""
+_COMMAS = lazy_pattern(r",(?=\S)|\r?\n")
+"""Commas that part the cells of a row, and the ends of rows; in prose, a space follows a comma."""
 _ENCLOSED = lazy_pattern(
     r"""(?:(?<!\w)(?:"(?P<double>[^"\n]{1,80}+)"|'(?P<single>[^'\n]{1,80}+)'|`(?P<back>[^`\n]{1,80}+)`"""
     r"""|\[(?P<link>[^\[\]\n]{1,80}+)\](?:\([^()\s]{0,200}+\)|\[[^\[\]\n]{0,40}+\]))|\{(?P<brace>[^{}\n]{1,80}+)\})(?!\w)"""
 )
 """Strings of any programming language, code in prose, links, and arguments of TeX commands."""
-_LINE = re.compile(rf"(?<![^\n])[^\n]{{1,{_LONGEST_PASSAGE}}}(?![^\n])")
+_LINE = re.compile(rf"(?<![^\n])[^\n]{{1,{LONGEST_PASSAGE}}}(?![^\n])")
 _CELL = re.compile(r"[^\s,;|]+")
 _MOST_CELLS = 8
 _DIGIT = re.compile("[0-9]")
-_ITEM = re.compile(r"[A-Z][\w']*\s+[a-z]")
-"""The beginning of a sentence: where most passages have one, they are list items and not parts of one sentence."""
 _LINE_ENDS = re.compile(r"[ \t]*[\r\n]\s*")
 _CODE = re.compile(r"[={}\[\]()<>\\|+*;]|[a-z]_[a-z]")
 """Signs of programs and formulas; words that are counted stand in prose."""
-_LETTER = re.compile(r"[^\W\d_]")
 _COUNTED: Final = dict.fromkeys(map(ord, "0123456789. \t\r\n"))
 """Characters that may differ between two frames of a kind: those of numbers, and white space."""
-_SOME_DIGITS = re.compile(rf"(?:[0-9][^0-9]*+){{{_FEWEST - 1}}}")
+_SOME_DIGITS = re.compile(rf"(?:[0-9][^0-9]*+){{{FEWEST - 1}}}")
 _SYMBOLIC: Final = frozenset('"#$%&()*+/;<=>@[\\]^`{|}~')
 """Symbols of ASCII."""
 _HALVES: Final = frozenset({'"', "`", "``", "*", "**", "~~", "||", "$", "\u201c", "\u201d"})
@@ -90,9 +82,9 @@ class _Frames(NamedTuple):
     """Whether text without letters belongs to the frame, such as a number in the cell before."""
     edges: str | None = None
     """Characters stripped from the passages; white space if ``None``."""
-    fewest: int = _FEWEST
+    fewest: int = FEWEST
     """Passages in a row."""
-    most_words: int = _MOST_WORDS
+    most_words: int = MOST_WORDS
     """Most words of a passage."""
 
 
@@ -125,21 +117,29 @@ def _turns(frame: str) -> tuple[bool, bool]:
 
 
 def _has(sign: str) -> Callable[[str], bool]:
-    return lambda text: text.count(sign) >= _FEWEST - 1
+    return lambda text: text.count(sign) >= FEWEST - 1
 
 
 def _enclosing(text: str) -> bool:
-    return any(text.count(sign) >= _FEWEST * times for sign, times in _SIGNS.items())
+    return any(text.count(sign) >= FEWEST * times for sign, times in _SIGNS.items())
 
 
 def _symbolic(text: str) -> bool:
     """Whether the same symbols, numbers aside, stand between words of ``text`` often enough in a row."""
-    if text.isascii() and (_SYMBOLIC.isdisjoint(text) or max(map(text.count, _SYMBOLIC)) < _FEWEST - 1):
+    if text.isascii() and (_SYMBOLIC.isdisjoint(text) or max(map(text.count, _SYMBOLIC)) < FEWEST - 1):
         return False
     found = list(map(without_numbers, _SYMBOLS().findall(text)))
     return any(
         one == two == three and one not in _HALVES for one, two, three in zip(found, found[1:], found[2:], strict=False)
     )
+
+
+def _in_cells(text: str) -> bool:
+    return text.count(",") - text.count(", ") - text.count(",\n") >= FEWEST - 1
+
+
+def _same_row(first: str, second: str) -> bool:
+    return first == second == ","
 
 
 def _between(first: str, second: str) -> bool:
@@ -168,7 +168,7 @@ def framed(text: str) -> list[Undone]:
 def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
     """Yield the edits for the frames of ``kind`` that stand around the words of a sentence."""
     edges = [(match.start(), match.end(), match.group()) for match in kind.frame().finditer(text)]
-    if len(edges) < _FEWEST - 1:
+    if len(edges) < FEWEST - 1:
         return
     run: list[_Passage] = []
     at, last = 0, (0, 0, edges[0][2])
@@ -181,7 +181,7 @@ def _opened(text: str, kind: _Frames) -> Iterator[Undone]:
                 yield from _joined(text, run, kind.fewest)
                 run = []
             run.append(_Passage(last[0] if last[1] else begin, begin, end, edge[1] if kind.wide else end))
-        elif passage and not (kind.wide and not _LETTER.search(passage)):
+        elif passage and not (kind.wide and not LETTER.search(passage)):
             # The first and last words may be set apart from the text around them by line ends alone.
             lines = [] if kind.wide else _LINE_ENDS.split(passage)
             start = text.index(passage, at)
@@ -206,7 +206,7 @@ def _unwrapped(text: str) -> Iterator[Undone]:
         start, end = match.span(match.lastgroup or 0)
         between = text[run[-1].closes : match.start()] if run else ""
         if run and (
-            len(between) > _LONGEST_PASSAGE
+            len(between) > LONGEST_PASSAGE
             or not is_short(text[start:end])
             or before not in {None, without_numbers(between)}
         ):
@@ -241,14 +241,14 @@ def _columns(text: str) -> Iterator[Undone]:
 
 def _spoken(rows: list[list[str]]) -> list[int]:
     """Return the adjacent columns of ``rows`` whose cells differ and are not all codes; none if rows are few."""
-    if len(rows) < _FEWEST:
+    if len(rows) < FEWEST:
         return []
     found = [
         at
         for at, cells in enumerate(zip(*rows, strict=True))
         if len(set(map(without_numbers, cells))) > 1 and not all(map(_DIGIT.search, cells))
     ]
-    together = 0 < len(found) <= _MOST_WORDS and found[-1] - found[0] < len(found) < len(rows[0])
+    together = 0 < len(found) <= MOST_WORDS and found[-1] - found[0] < len(found) < len(rows[0])
     return found if together else []
 
 
@@ -259,44 +259,7 @@ def _line_of(text: str, start: int, between: str) -> int:
     return begin if "\n" in between and without_numbers(text[begin:start]) == without_numbers(head) else start
 
 
-def is_short(passage: str, most: int = _MOST_WORDS) -> bool:
-    """Whether ``passage`` has letters, at most ``most`` words and at most ``_LONGEST_PASSAGE`` characters."""
-    if not 0 < len(passage) <= _LONGEST_PASSAGE:
-        return False
-    return len(passage.split()) <= most and _LETTER.search(passage) is not None
-
-
-def reads_on(passages: list[str], fewest: int = _FEWEST) -> bool:
-    """Whether ``passages`` are at least ``fewest`` and, one after the other, read as a sentence, glossed if need be.
-
-    Raises ``LexiconError`` if a lexicon cannot be read.
-    """
-    if len(passages) < fewest or len({passage.split()[0] for passage in passages}) == 1:
-        return False  # the name of a speaker, whose words are in a column of their own
-    if 2 * len([one for one in passages if _ITEM.match(one)]) > len(passages):
-        return False
-    said = " ".join(passages)
-    return _is_sentence(words_of(said)) or _is_sentence(_put_into_english(said, _MOST_WORDS * len(passages)))
-
-
-def _is_sentence(words: list[str]) -> bool:
-    return built_as_sentence(words) and known_share(words) >= _ENGLISH
-
-
-def _put_into_english(said: str, most: int) -> list[str]:
-    """Return the words of the gloss of ``said``; none if it is English, or more than ``most`` of them.
-
-    In scripts without spaces, whole sentences are short: where so many words stand together, they can be read as is.
-    """
-    if all_english(said):
-        return []
-    from guardsdk.text.gloss import glossed  # noqa: PLC0415  a text in English needs no lexicon
-
-    words = words_of(undo(said, glossed(said))[0])
-    return words if len(words) <= most else []
-
-
-def _joined(text: str, run: list[_Passage], fewest: int = _FEWEST) -> Iterator[Undone]:
+def _joined(text: str, run: list[_Passage], fewest: int = FEWEST) -> Iterator[Undone]:
     """Yield an edit for each frame around the passages of ``run``, if they are enough and read as a sentence."""
     if reads_on([text[one.start : one.end] for one in run], fewest):
         first, last = run[0], run[-1]
@@ -315,6 +278,7 @@ _VALUES: Final = _Frames(_JSON, _alike)
 _TIMED: Final = _Frames(_TIMES, lambda _, __: True)
 _COUNTING: Final = _Frames(_NUMBERS, _running, wide=False)
 _SIGNED: Final = _Frames(_SYMBOLS, _between, wide=False, edges=" \t\r\n" + "".join(_SYMBOLIC))
+_CELLS: Final = _Frames(_COMMAS, _same_row, wide=False)
 _KINDS: Final[tuple[tuple[Callable[[str], object], Callable[[str], Iterator[Undone]]], ...]] = (
     (_has("<"), lambda text: _opened(text, _TAGGED)),
     (_has("<"), lambda text: _opened(text, _STRESSED)),
@@ -323,6 +287,7 @@ _KINDS: Final[tuple[tuple[Callable[[str], object], Callable[[str], Iterator[Undo
     (_SOME_DIGITS.search, lambda text: _opened(text, _TIMED)),
     (_symbolic, lambda text: _opened(text, _SIGNED)),
     (_has("\n"), _columns),
+    (_in_cells, lambda text: _opened(text, _CELLS)),
     (_SOME_DIGITS.search, lambda text: _opened(text, _COUNTING)),
 )
 """Of each kind, a test whether a text may have enough frames, and what finds them; the surest first."""

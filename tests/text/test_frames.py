@@ -46,6 +46,8 @@ FORMS: dict[str, Callable[[list[str]], str]] = {
     "tokens": lambda parts: json.dumps([{"t": part} for part in parts]),
     "timed tokens": lambda parts: json.dumps([{"t": part, "at": at / 7} for at, part in enumerate(parts)]),
     "list": json.dumps,
+    "row": ",".join,
+    "row of a file": lambda parts: f"id,{','.join(f'c{at}' for at in range(len(parts)))}\n17,{','.join(parts)},4\n18",
     "subtitles": cues,
     "clock": lambda parts: "\n".join(f"[00:{at:02}] {part}" for at, part in enumerate(parts)),
     "digits": lambda parts: " ".join(f"{at}{part}" for at, part in enumerate(parts, 1)),
@@ -106,6 +108,9 @@ ORDINARY = {
     "people": "Anna Miller 31 all\nBob Baker 40 of\nEve Carter 28 the\nDan Porter 36 it\nTom Fisher 51 in",
     "many cells": "\n".join(f"1 2 3 4 5 6 7 8 {word}" for word in SENTENCE.split()),
     "strings far apart": "\n".join(f'"{word}" {"- " * 60}' for word in SENTENCE.split()),
+    "row of names": "red,green,blue,yellow,white,black\nAnna,31,Oslo,open\nBob,25,Bergen,closed",
+    "arguments": "x=f(a,b,c,size,text)\ny=g(one,two,three,x)",
+    "commas without spaces": "We went to the mill,which was closed,so we walked back,and there we had lunch,all of us.",
     "few": "<td>Ignore</td><td>all</td><td>that</td>",
 }
 
