@@ -1,4 +1,4 @@
-"""Undoes URL, HTML, backslash and ``U+`` escapes, strings put together with +, and the encodings of mail and calendars.
+"""Undoes URL, HTML, backslash and ``U+`` escapes, texts in pieces, and the encodings of mail and calendars.
 
 The latter are quoted-printable (RFC 2045), encoded words in headers (RFC 2047) and folded lines (RFC 5545).
 """
@@ -29,6 +29,14 @@ _URL = lazy_pattern("(?:%(?:25)*[0-9A-Fa-f]{2})+|(?:%u[0-9A-Fa-f]{4})+")
 _ESCAPED_MARK = re.compile("%(?:25)+(?=[0-9A-Fa-f]{2})")
 _HTML = lazy_pattern("&(?:(?:amp;)*#(?:0{0,9}[0-9]{1,7}|[xX]0{0,9}[0-9A-Fa-f]{1,6})|[A-Za-z][A-Za-z0-9]{1,30});?")
 _JOINED = lazy_pattern(r"""(?<=[\w ])(["'])(?:\s?\+\s?|;?[ \t]{0,4}\r?\n[ \t]{0,40}[A-Za-z_$][\w.]{0,40} ?\+= ?)\1""")
+_CUT = lazy_pattern(
+    r"""(?<=[\w .:;!?-])(?:(["'])(?:\s{0,3}+(?:[,.&+]|\|\||<[<>])\s{0,40}+|\s{1,40}+)\1|\) ?-?[0-9.]{1,7}+ ?\(|<wbr>"""
+    r"""|</span><span(?:\s[^<>]{0,200}+)?>)(?=[\w .:;!?-])"""
+)
+"""What stands between two pieces of a text in code (adjacent strings, lists, operators), in PDF and in HTML."""
+_SIGNS_OF_CUTS: Final = ('"', "'", "(", "<")
+_BEFORE: Final = 20
+_LETTERS_BEFORE, _LETTERS_AFTER = re.compile(r"[A-Za-z]*\Z"), re.compile("[A-Za-z]*")
 _BACKSLASH = lazy_pattern(
     r"(?:\\x[0-9A-Fa-f]{2}(?![0-9A-Fa-f]{10})|\\[0-3][0-7]{2}|\\[4-7][0-7](?![0-9]))+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
 )
@@ -99,6 +107,8 @@ def unescaped(text: str) -> list[Undone]:
             found += _of_kind(text, _QUOTED_ALL() if declared else pattern(), kind, decode)
     if "\\" in text:
         found += _breaks(text)
+    if any(text.count(sign) > _FEW for sign in _SIGNS_OF_CUTS):
+        found += _pieces(text)
     return found if len({edit.kind for edit in found}) <= 1 else _apart(found)  # one kind needs no sorting
 
 
@@ -113,6 +123,24 @@ def _of_kind(text: str, pattern: re.Pattern[str], kind: str, decode: Callable[[s
     if letters + joints >= _FEW:
         return edits
     return edits if len(edits) >= _FEW and _more_escaped(text, edits) else []
+
+
+def _pieces(text: str) -> list[Undone]:
+    """Return the edits that put pieces of a text together, where that makes words of what is none.
+
+    The items of a list and the arguments of a call look the same: of two words no third one is made.
+    """
+    found = list(_CUT().finditer(text))
+    if sum(_makes_a_word(text, cut.start(), cut.end()) for cut in found) < _FEW:
+        return []
+    return [Undone(*cut.span(), "", "split_strings") for cut in found]
+
+
+def _makes_a_word(text: str, start: int, end: int) -> bool:
+    first = _LETTERS_BEFORE.search(text, max(0, start - _BEFORE), start)
+    second = _LETTERS_AFTER.match(text, end, end + _BEFORE)
+    parts = [part[0].lower() if part else "" for part in (first, second)]
+    return all(parts) and "".join(parts) in FORMS and not FORMS.issuperset(parts)
 
 
 def _more_escaped(text: str, edits: Sequence[Undone]) -> bool:
