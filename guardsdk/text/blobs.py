@@ -13,7 +13,6 @@ from guardsdk.text.alphabets import ROT13
 from guardsdk.text.ciphers import deciphered
 from guardsdk.text.english import known_share, segment, words_of
 from guardsdk.text.escapes import unescaped
-from guardsdk.text.groups import groups_of
 from guardsdk.text.lazy import lazy_pattern
 from guardsdk.text.readable import readable
 from guardsdk.text.undo import Undone
@@ -129,6 +128,8 @@ def _put_together(text: str, pieces: list[re.Match[str]]) -> Iterator[Undone]:
 
 def _in_groups(text: str) -> Iterator[Undone]:
     """Yield the edits for runs with white space or marks after every few characters."""
+    from guardsdk.text.groups import groups_of  # noqa: PLC0415  ordinary prose does not come here
+
     for ways in groups_of(text, _LONG):
         for run in ways:
             found = _unpack(run.packed)
