@@ -45,7 +45,8 @@ _IN_DECIMAL: Final = rf"[0-9]{{2,3}}(?:(?:[\s,;]{{1,2}}|{_ITEMS})(?:0o)?[0-9]{{2
 _NUMBERS = re.compile(
     rf"(?P<bits>[01]{{8}}(?:(?:[\s,_-]{{0,2}}|{_ITEMS})(?:0b)?[01]{{8}}){{2,}})"
     rf"|(?P<ascii>[01](?:b[01]{{6,7}}(?![01])|[01]{{6}})(?:(?:[\s,_-]{{1,2}}|{_ITEMS})(?:(?:0b)?[01]{{7}}|0b[01]{{6}}(?![01]))){{3,}})"
-    rf"|(?P<hex>[0-9A-Fa-f]{{2}}[hH]?(?:(?:[\s:,;.|+-]{{1,2}}|{_ITEMS})(?:0[xX])?[0-9A-Fa-f]{{2}}[hH]?){{5,}})"
+    rf"|(?P<hex>[0-9A-Fa-f]{{2}}[hH]?(?:(?:[\s:,;.|+-]{{1,2}}|\r?\n[ \t]{{1,24}}|{_ITEMS})(?:0[xX])?"
+    r"[0-9A-Fa-f]{2}[hH]?){5,})"
     r"|(?P<dump>(?:[0-9A-Fa-f]{4}){1,4}(?:[\s:,;.|-]{1,2}(?:0x)?(?:[0-9A-Fa-f]{2}){1,8}){2,})"
     rf"|(?P<decimal>{_IN_DECIMAL})"
 )
@@ -74,6 +75,7 @@ _CODES: Final = (
 _MORSE: Final = dict(pair.split("=") for pair in _CODES.split(" "))
 _MORSE_GAP = re.compile(r"\s*[/|]\s*|\s{2,}")
 _PROBE = 64
+_PAIR = 2
 
 
 def unpacked(text: str) -> list[Undone]:
@@ -133,8 +135,8 @@ def _in_groups(text: str) -> Iterator[Undone]:
     for ways in groups_of(text, _LONG):
         for run in ways:
             found = _unpack(run.packed)
-            # Numbers of one length are bytes in hexadecimal as well.
-            if found is not None and ("hex" not in found[1] or _english(found[0]) is not None):
+            # Numbers of one length are bytes in hexadecimal as well; those of two digits are found one by one.
+            if found is not None and ("hex" not in found[1] or (run.size != _PAIR and _english(found[0]) is not None)):
                 yield Undone(run.start, run.end, *found)
                 break
 

@@ -28,6 +28,8 @@ class Run(NamedTuple):
     start: int
     end: int
     packed: str
+    size: int
+    """Characters of a group."""
 
 
 def groups_of(text: str, least: int) -> Iterator[list[Run]]:
@@ -47,7 +49,7 @@ def groups_of(text: str, least: int) -> Iterator[list[Run]]:
         ways = [way for way in ways if _PACKED().fullmatch(way[2])]
         if ways:
             places = places or [word.span() for word in _WORD().finditer(apart)]
-            yield [Run(places[start][0], places[end - 1][1], run) for start, end, run in ways]
+            yield [Run(places[start][0], places[end - 1][1], run, sizes[start]) for start, end, run in ways]
 
 
 def _ranges(words: list[str], sizes: bytes, first: int, end: int) -> list[tuple[int, int]]:
