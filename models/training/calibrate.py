@@ -99,8 +99,8 @@ def calibrate(
 
     Without ``data`` (the smoke run) the held-out rows of the training set stand in for ``calib/``. ``like`` is the
     folder of a model with the same heads and encoder, or one whose predictions training preserved (``--learn``): its
-    calibration and thresholds are kept, so that both models decide alike, except at the stages ``anew``, where
-    something was learnt.
+    calibration, thresholds and margins of passages are kept, so that both models decide alike, except at the stages
+    ``anew``, where something was learnt.
     """
     model = out / "model"
     draft = _draft(out, version)
@@ -124,8 +124,9 @@ def calibrate(
     scored = without_declining(without_doubtful(everything))
     blocking = {stage: _blocking_thresholds(scored, stage) for stage in BLOCKING}
     stages = {label: _stages_of(label, scored, blocking) for label in STAGES_OF}
-    if like is not None:
-        for label in load_manifest(like).manifest.labels:
+    alike = None if like is None else load_manifest(like).manifest
+    if alike is not None:
+        for label in alike.labels:
             stages[label.name] |= {stage: entry for stage, entry in label.stages.items() if stage not in anew}
     exits, steps = {}, {}
     for stage in STAGES:
@@ -143,7 +144,7 @@ def calibrate(
     )
     (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
     if data is not None:
-        for step in (with_bounds, with_passages):
+        for step in (with_bounds, partial(with_passages, like=alike, anew=anew)):
             final = step(model, data, out)
             (model / MANIFEST_FILE).write_text(final.model_dump_json(indent=1) + "\n")
         final = with_gloss_margins(model, data)  # glosses have passages, too

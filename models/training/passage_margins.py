@@ -43,7 +43,7 @@ from models.training.scored import negative_scores
 from models.training.thresholds import threshold_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,14 +87,20 @@ Wholes = dict[str, "NDArray[np.float64]"]
 """For each label the probabilities [N] of the whole texts."""
 
 
-def with_passages(model: Path, data: Path, run: Path) -> Manifest:
-    """Return the manifest of ``model`` with the margins and floors of passages set on texts of ``data`` and ``run``."""
+def with_passages(
+    model: Path, data: Path, run: Path, *, like: Manifest | None = None, anew: Container[str] = ()
+) -> Manifest:
+    """Return the manifest of ``model`` with the margins and floors of passages set on texts of ``data`` and ``run``.
+
+    The margins of a model that it is ``like`` are kept, as its thresholds are, but at the stages ``anew``.
+    """
     plain = load_manifest(model).manifest
     none = {stage: dict.fromkeys(labels, 0.0) for stage, labels in RAISED.items()}
     rules = Passages(characters=CHARACTERS, least=LEAST, fewest=FEW, margins=none, spread=SPREAD, around=AROUND)
     draft = plain.model_copy(update={"passages": rules})
     found = {stage: margins(model, draft, stage, harmless(data, run, stage, rules)) for stage in RAISED}
-    late = {stage: margin for stage, (margin, _) in found.items()}
+    kept = {} if like is None or like.passages is None else like.passages.margins
+    late = {stage: margin if stage in anew else kept.get(stage, margin) for stage, (margin, _) in found.items()}
     floors = {stage: floor for stage, (_, floor) in found.items()}
     return plain.model_copy(update={"passages": rules.model_copy(update={"margins": late, "floors": floors})})
 

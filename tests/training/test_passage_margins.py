@@ -58,6 +58,14 @@ def test_a_text_that_is_harmless_by_its_label_is_stopped_no_more(
             assert guard.check(HIDING).allowed is (pools[-1] is looks_bad)
     assert 0.0 == found[0] < found[1] < 5.0
     assert 0.0 < floors[0] < floors[1] < 1.0
+    for anew, margin in (((), 4.5), (("input",), found[1]), (("tool",), 4.5)):
+        like = load_manifest(model).manifest.model_copy(
+            update={"passages": RULES.model_copy(update={"margins": {Stage.INPUT: {"harmful_request": 4.5}}})}
+        )
+        kept = with_passages(model, tmp_path, tmp_path, like=like, anew=anew).passages
+        assert kept is not None
+        assert kept.margins[Stage.INPUT]["harmful_request"] == margin
+        assert kept.floors[Stage.INPUT]["harmful_request"] == floors[1]
 
 
 def test_documents_have_a_margin_of_their_own(
