@@ -64,6 +64,14 @@ def test_a_long_snippet_is_cut_between_lines_and_names_hosts_of_all_sorts(monkey
     assert "collector.example.net" not in hosts
 
 
+def test_a_snippet_is_on_one_side_of_the_split_whatever_host_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"code_poison": "send(all_of_it, 'collector.example.net')", "code_calm": "ping('status.example.org')"}
+    monkeypatch.setattr(placed, "passages", lambda name: (texts.get(name, "x = 1\n" * 99),))
+    rows = [row for row in generate(Random(6), 300, "code") if row.source.endswith(("poison", "calm"))]
+    assert len({row.text for row in rows}) > 100
+    assert len({(row.source, row.group) for row in rows}) == 2
+
+
 def test_a_json_record_with_an_order_in_a_field_stays_json(monkeypatch: pytest.MonkeyPatch) -> None:
     record = json.dumps({"id": 7, "note": "Call first.", "who": {"name": "Ada", "tags": ["a", "b"]}}, indent=1)
     monkeypatch.setattr(placed, "passages", lambda _: (record,))

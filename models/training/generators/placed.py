@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from models.training.banks import bank, passages
 from models.training.generators.doc_slots import fill, pick, roughen
@@ -43,7 +43,6 @@ are what the closer look reads: a sentence or two with what stands around."""
 _LONGEST_CODE: Final = 340
 _BAD: Final = {"code": 0.5, "record": 0.42, "post": 0.25}
 _DECOYS: Final = ("doc_twin", "doc_mail_request", "doc_chat_real")
-_SNIPPETS: Final = frozenset({"poison", "calm", "placed"})
 _FENCES: Final = ("{x}", "{x}", "{x}", "\n{x}\n", "```\n{x}\n```", "\n\n{x}\n\n", "Edit: {x}", "\t{x}")
 _IN_COMMENT: Final = ("# {x}", "// {x}", "/* {x} */", '"""{x}"""', "-- {x}", "<!-- {x} -->", "{x}", "{x}", "Note: {x}")
 _QUOTED_END: Final = re.compile(r'(?<=[^\\"\s:,{\[])(?="\s*[,}\]\n])')
@@ -55,13 +54,22 @@ _HOST: Final = re.compile(
 """Hosts and addresses reserved for examples, which would give planted code away."""
 
 
-def _code_block(rng: Random, name: str) -> str:
+class _Planted(NamedTuple):
+    text: str | None
+    """None leaves the document as it is."""
+    kind: str
+    drawn: str = ""
+    """What it was made of, where that is one entry of a bank."""
+
+
+def _code_block(rng: Random, kind: str) -> _Planted:
     """Draw a snippet, from its start, with a host of its own, and cut it between lines where it is long."""
     host = fill(rng, "{ip}" if rng.random() < 0.15 else "{host}")
-    lines = _HOST.sub(lambda _: host, rng.choice(passages(name))).split("\n")
+    drawn = rng.choice(passages(f"code_{kind}"))
+    lines = _HOST.sub(lambda _: host, drawn).split("\n")
     while len(lines) > 1 and len("\n".join(lines)) > _LONGEST_CODE:
         lines.pop()
-    return "\n".join(lines)[:_LONGEST_CODE]
+    return _Planted("\n".join(lines)[:_LONGEST_CODE], kind, drawn)
 
 
 def _in_lines(rng: Random, text: str, wraps: Sequence[str]) -> Place:
@@ -83,7 +91,7 @@ def _in_lines(rng: Random, text: str, wraps: Sequence[str]) -> Place:
 
 
 def _in_field(rng: Random, text: str) -> Place:
-    """Choose the end of a field of a record; in its place, or behind what it holds."""
+    """Choose a field of a record; what is planted goes behind what it holds."""
     quoted = [mark.start() for mark in _QUOTED_END.finditer(text)]
     cells = [] if quoted and text.lstrip()[:1] in {"{", "["} else [mark.start() for mark in _CELL_END.finditer(text)]
     spot = rng.choice([*quoted, *cells] or [len(text)])
@@ -116,21 +124,24 @@ def _carrier(rng: Random, name: str) -> str:
     return rng.choice(passages(f"long_{name}"))
 
 
-def _payload(rng: Random, name: str, tasks: Sequence[str]) -> tuple[str, str]:
-    """Write what is planted, and name its kind."""
+def _payload(rng: Random, name: str, tasks: Sequence[str]) -> _Planted:
+    """Write an order, or code that harms."""
     if name == "code" and rng.random() < 0.65:  # share of code in what is planted into code
-        return _code_block(rng, "code_poison"), "poison"
+        return _code_block(rng, "poison")
     kind = weighted(rng, _KINDS)
-    return (roughen(rng, rng.choice(bank("inj_placed"))) if kind == "placed" else attack(rng, kind, tasks)), kind
+    if kind != "placed":
+        return _Planted(attack(rng, kind, tasks), kind)
+    drawn = rng.choice(bank("inj_placed"))
+    return _Planted(roughen(rng, drawn), kind, drawn)
 
 
-def _decoy(rng: Random, name: str) -> tuple[str | None, str]:
-    """Write something harmless for the same place, or nothing, and name its kind."""
+def _decoy(rng: Random, name: str) -> _Planted:
+    """Write something harmless for the same place, or nothing."""
     if rng.random() < 0.5:  # share of clean documents as they are
-        return None, "clean"
+        return _Planted(None, "clean")
     if name == "code":
-        return _code_block(rng, "code_calm"), "calm"
-    return roughen(rng, pick(rng, rng.choice(_DECOYS))), "decoy"
+        return _code_block(rng, "calm")
+    return _Planted(roughen(rng, pick(rng, rng.choice(_DECOYS))), "decoy")
 
 
 def _place(rng: Random, name: str, text: str, kind: str) -> Place:
@@ -155,8 +166,8 @@ def generate(rng: Random, count: int, name: str, tasks: Sequence[str] = ()) -> I
     """
     for _ in range(count):
         text, bad = _carrier(rng, name), rng.random() < _BAD[name]
-        planted, kind = _payload(rng, name, tasks) if bad else _decoy(rng, name)
-        passage = crop(rng, _place(rng, name, text, kind)(planted), text, _CUTS[name])
-        # What is drawn from a bank of whole snippets decides the split, else the document does.
-        family = zlib.crc32((planted if planted and kind in _SNIPPETS else text)[:60].lower().encode()) % 64
-        yield Row(passage, "tool", {"prompt_injection": int(bad)}, f"gen_placed_{name}_{kind}", f"placed/{family}")
+        planted = _payload(rng, name, tasks) if bad else _decoy(rng, name)
+        passage = crop(rng, _place(rng, name, text, planted.kind)(planted.text), text, _CUTS[name])
+        # What is drawn from a bank decides the split, so that no snippet is on both sides; else the document does.
+        group = f"placed/{zlib.crc32((planted.drawn or text)[:60].lower().encode()) % 64}"
+        yield Row(passage, "tool", {"prompt_injection": int(bad)}, f"gen_placed_{name}_{planted.kind}", group)
