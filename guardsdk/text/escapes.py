@@ -40,6 +40,10 @@ _LETTERS_BEFORE, _LETTERS_AFTER = re.compile(r"[A-Za-z]*\Z"), re.compile("[A-Za-
 _BACKSLASH = lazy_pattern(
     r"(?:\\x[0-9A-Fa-f]{2}(?![0-9A-Fa-f]{10})|\\[0-3][0-7]{2}|\\[4-7][0-7](?![0-9]))+|(?:\\u[0-9A-Fa-f]{4}|\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8})+"
 )
+_RTF = lazy_pattern(r"(?:\\'[0-9A-Fa-f]{2})+|(?:\\u-?[0-9]{1,5} ?\?)+")
+"""Bytes and code units in RTF, the latter with the sign that old readers show in their place."""
+_CSS = lazy_pattern(r"(?:\\(?:0{0,3}[2-7][0-9A-Fa-f] |0000[2-7][0-9A-Fa-f] ?)){2,}")
+"""Signs of ASCII in style sheets, in a row: one alone may be the name of a folder that begins with a number."""
 _CODE_POINT = lazy_pattern(r"U\+[0-9A-Fa-f]{4,6}(?:[\s,;]{0,2}U\+[0-9A-Fa-f]{4,6})*")
 # Begins with the one character that all branches share, which lets the search skip all others.
 _QUOTED = lazy_pattern(r"=(?:[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})+|(?<=\w=)(?:20|\r?\n)(?=\w))")
@@ -238,10 +242,22 @@ def _backslashes(run: str) -> str:
     return bytes(codes).decode("utf-8", "replace")
 
 
+def _rtf(run: str) -> str:
+    if run.startswith("\\u"):
+        return _units(int(number) % 0x10000 for number in re.findall("-?[0-9]+", run))
+    return bytes.fromhex(run.replace("\\'", "")).decode("cp1252", "replace")
+
+
+def _css(run: str) -> str:
+    return "".join(_character(int(digits, 16)) for digits in _HEX.findall(run))
+
+
 _KINDS: tuple[tuple[str, Callable[[], re.Pattern[str]], str, Callable[[str], str]], ...] = (
     ("%", _URL, "url", _percent),
     ("&", _HTML, "html", _html),
     ("\\", _BACKSLASH, "unicode_escapes", _backslashes),
+    ("\\", _RTF, "rtf_escapes", _rtf),
+    ("\\", _CSS, "css_escapes", _css),
     ("U+", _CODE_POINT, "code_points", _code_points),
     ("=", _QUOTED, "quoted_printable", _quoted),
     ("=?", _ENCODED, "encoded_words", _encoded_words),
